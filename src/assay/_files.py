@@ -1,0 +1,76 @@
+"""Files that are whole or absent, and what identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import orjson
+
+from assay.errors import DataError
+
+
+@contextmanager
+def atomic(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a file beside `path` for writing and move it there only when the block ends without an error."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    try:
+        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8", newline=None if "b" in mode else "") as f:
+            yield f
+            f.flush()
+            os.fsync(f.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically."""
+    with atomic(path) as f:
+        f.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+        f.write(b"\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read one JSON document; a broken one raises `DataError` with the file's name."""
+    try:
+        return orjson.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise DataError(f"{path} must be an existing file; there is none.") from None
+    except orjson.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno}: must be JSON; {error.msg}.") from None
+
+
+def file_hash(path: str | Path) -> str:
+    """Return the sha256 of a file's bytes, as hex."""
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def new_folder(path: str | Path, *, overwrite: bool = False, resume: bool = False) -> Path:
+    """Return the folder `path`, made if missing; one that holds files is refused unless told otherwise."""
+    folder = Path(path)
+    if folder.is_file():
+        raise DataError(f"output must be a folder; {folder} is a file.")
+    if folder.is_dir() and any(folder.iterdir()):
+        if overwrite:
+            shutil.rmtree(folder)
+        elif not resume:
+            raise DataError(
+                f"output must be a new or empty folder; {folder} holds files. "
+                "Use --resume to go on with an interrupted run, or --overwrite to replace it."
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
