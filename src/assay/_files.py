@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,14 +59,15 @@ def file_hash(path: str | Path) -> str:
 
 
 def new_folder(path: str | Path, *, overwrite: bool = False, resume: bool = False) -> Path:
-    """Return the folder `path`, made if missing; one that holds files is refused unless told otherwise."""
+    """Return the folder `path`, made if missing; one that holds files is refused unless told otherwise.
+
+    Nothing is deleted here: an overwriting run replaces the files that it writes, each when it is whole.
+    """
     folder = Path(path)
     if folder.is_file():
         raise DataError(f"output must be a folder; {folder} is a file.")
     if folder.is_dir() and any(folder.iterdir()):
-        if overwrite:
-            shutil.rmtree(folder)
-        elif not resume:
+        if not (overwrite or resume):
             raise DataError(
                 f"output must be a new or empty folder; {folder} holds files. "
                 "Use --resume to go on with an interrupted run, or --overwrite to replace it."
