@@ -98,9 +98,7 @@ def embeddings(name: str, array: Any, *, directions: bool = False) -> NDArray[np
     return matrix
 
 
-def same_width(
-    first: str, a: NDArray[np.floating[Any]], second: str, b: NDArray[np.floating[Any]]
-) -> None:
+def same_width(first: str, a: NDArray[np.floating[Any]], second: str, b: NDArray[np.floating[Any]]) -> None:
     """Raise unless two embedding matrices have the same number of dimensions."""
     if a.shape[1] != b.shape[1]:
         raise DataError(

@@ -22,7 +22,9 @@ def atomic(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
     try:
-        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8", newline=None if "b" in mode else "") as f:
+        with os.fdopen(
+            handle, mode, encoding=None if "b" in mode else "utf-8", newline=None if "b" in mode else ""
+        ) as f:
             yield f
             f.flush()
             os.fsync(f.fileno())

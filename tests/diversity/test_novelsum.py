@@ -90,7 +90,9 @@ def test_official_density_is_half_k_times_the_papers_on_unit_rows():
 
 
 KNOBS = list(
-    itertools.product(("self", "neighbor", "both"), ("mean_sq_l2", "sum_cosine"), (True, False), ("mean", "sum"))
+    itertools.product(
+        ("self", "neighbor", "both"), ("mean_sq_l2", "sum_cosine"), (True, False), ("mean", "sum")
+    )
 )
 
 
@@ -117,7 +119,9 @@ def test_float32_agrees_with_float64_and_threads_and_blocks_do_not_matter():
     rows[5] = rows[9] * np.float32(1 + 1e-7)
     with pytest.warns(AssayWarning, match="copies"):
         assert_allclose(
-            novelsum(rows, reference=rows), novelsum(rows.astype(np.float64), reference=rows.astype(float)), rtol=1e-6
+            novelsum(rows, reference=rows),
+            novelsum(rows.astype(np.float64), reference=rows.astype(float)),
+            rtol=1e-6,
         )
         assert novelsum(rows, reference=rows) == novelsum(rows, reference=rows)
 
@@ -133,7 +137,13 @@ def test_laws(variant):
     assert_allclose(scaled, base if variant == "paper" else base / 3, rtol=1e-7)
     sides = [
         novelsum(
-            rows, reference=rows, variant=variant, reduction="sum", proximity_power=0, density_side=side, rank_by="distance"
+            rows,
+            reference=rows,
+            variant=variant,
+            reduction="sum",
+            proximity_power=0,
+            density_side=side,
+            rank_by="distance",
         )
         for side in ("self", "neighbor")
     ]
@@ -161,28 +171,41 @@ def test_errors_and_warnings():
     good = T3_R
     for options, text in [
         ({"neighbors": 0, "reference": good}, r"neighbors must be >= 1; got 0\."),
-        ({"neighbors": 24, "reference": good}, r"neighbors must be <= the usable rows of the reference \(23\); got 24\."),
+        (
+            {"neighbors": 24, "reference": good},
+            r"neighbors must be <= the usable rows of the reference \(23\); got 24\.",
+        ),
         ({"neighbors": 25, "reference": good}, r"usable rows of the reference \(24\); got 25"),
         ({"density_power": 0.5}, r"density_power must be 0 where there is no reference; got 0.5\."),
         ({"density_power": -1, "reference": good}, r"density_power must be >= 0; got -1\."),
         ({"proximity_power": -0.5}, r"proximity_power must be >= 0; got -0.5\."),
         ({"proximity_power": float("nan")}, r"proximity_power must be >= 0; got nan\."),
-        ({"variant": "oficial"}, r"variant must be one of official, paper; got 'oficial'\. Did you mean 'official'\?"),
+        (
+            {"variant": "oficial"},
+            r"variant must be one of official, paper; got 'oficial'\. Did you mean 'official'\?",
+        ),
         ({"reference": good[:, :2]}, r"reference must have as many dimensions as embeddings \(3\); got 2\."),
         ({"reference": "pool"}, r"reference must be one of self; got 'pool'\."),
         ({"density": np.ones(3)}, r"density must have one value a row, shape \(24,\); got shape \(3,\)\."),
-        ({"density": np.zeros(24)}, r"density must be positive and finite; 24 of 24 values are not, first at row 0\."),
+        (
+            {"density": np.zeros(24)},
+            r"density must be positive and finite; 24 of 24 values are not, first at row 0\.",
+        ),
     ]:
         with pytest.raises(DataError, match=text):
             novelsum(good, **options)
     broken = good.copy()
     broken[7, 1] = np.nan
-    with pytest.raises(DataError, match=r"embeddings must be finite; 1 of 24 rows hold NaN or inf, first at row 7\."):
+    with pytest.raises(
+        DataError, match=r"embeddings must be finite; 1 of 24 rows hold NaN or inf, first at row 7\."
+    ):
         novelsum(broken)
     with pytest.raises(DataError, match=r"reference must be finite; 1 of 24 rows"):
         novelsum(good, reference=broken)
     broken[7] = 0
-    with pytest.raises(DataError, match=r"embeddings must have no zero rows.*1 of 24 rows are zero, first at row 7\."):
+    with pytest.raises(
+        DataError, match=r"embeddings must have no zero rows.*1 of 24 rows are zero, first at row 7\."
+    ):
         novelsum(broken)
     for shape in ((0, 3), (3, 0)):
         with pytest.raises(DataError, match="embeddings must have at least one row and one column"):

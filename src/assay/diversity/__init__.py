@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
+
+from assay.diversity.novelsum import novelsum, novelty
+
+__all__ = ["MEASURES", "Measure", "novelsum", "novelty"]
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One row of `MEASURES`.
 
-    `function` is ``module:name``, imported when it is used. `takes` is "vectors" or "texts". `reference` is
+    `takes` is "vectors" or "texts". `reference` is
     "none", "optional" or "required". `direction` is what a higher value means. `size` says how the value moves
     with the number of samples alone.
     """
 
-    function: str
+    function: Callable[..., float]
     summary: str
     takes: str
     reference: str
@@ -25,16 +28,10 @@ class Measure:
     cost: str
     source: str
 
-    def load(self) -> Callable[..., float]:
-        """Import and return the function."""
-        module, name = self.function.split(":")
-        function: Callable[..., float] = getattr(import_module(module), name)
-        return function
-
 
 MEASURES = {
     "novelsum": Measure(
-        function="assay.diversity.novelsum:novelsum",
+        function=novelsum,
         summary="distances to the other samples, the nearest weighted most, times the density of the reference",
         takes="vectors",
         reference="optional",
@@ -44,9 +41,3 @@ MEASURES = {
         source="Yang et al., ACL 2025, arXiv 2502.17184",
     ),
 }
-
-
-def __getattr__(name: str) -> object:
-    if name in ("novelsum", "novelty"):
-        return getattr(import_module("assay.diversity.novelsum"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

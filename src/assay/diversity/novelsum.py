@@ -191,7 +191,9 @@ def novelty(
     copies = int((same_rows(rows) != np.arange(n)).sum())
     if copies:
         warnings.warn(
-            f"{copies} of {n} samples are copies of another; they lower the value.", AssayWarning, stacklevel=3
+            f"{copies} of {n} samples are copies of another; they lower the value.",
+            AssayWarning,
+            stacklevel=3,
         )
     return _weighted_distances(rows, scale, proximity_power, form)
 
@@ -298,7 +300,9 @@ def _weighted_distances(
             gap[:, 0] = 0.0
             out[start:stop] = scale[start:stop] * np.einsum("ij,j->i", gap, share, dtype=np.float64)
             return
-        factor = scale[None, :] if form.density_side == "neighbor" else scale[start:stop, None] + scale[None, :]
+        factor = (
+            scale[None, :] if form.density_side == "neighbor" else scale[start:stop, None] + scale[None, :]
+        )
         value = gap * factor
         if form.rank_by == "weighted":
             value.sort(axis=1)

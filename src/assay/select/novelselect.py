@@ -1,0 +1,346 @@
+"""NovelSelect: greedy choice of the row that is most novel against the rows chosen so far, exact and lazy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assay import _check
+from assay._parallel import over_blocks
+from assay.diversity.novelsum import density_scale, resolve_density_power, resolve_variant
+from assay.neighbors import local_density, unit_rows
+from assay.select import kernels
+from assay.select.selection import Rules, Selection, quality_weights, start_row
+
+FARTHEST = 2.0  # no cosine distance is larger
+
+
+def novelselect(
+    pool: ArrayLike,
+    *,
+    budget: int,
+    reference: ArrayLike | str | None = "pool",
+    variant: str = "official",
+    neighbors: int = 10,
+    density_power: float | None = 0.5,
+    proximity_power: float = 1.0,
+    density_side: str | None = None,
+    density_statistic: str | None = None,
+    rank_by: str | None = None,
+    start: int | str = "random",
+    seed: int = 42,
+    initial_selected: ArrayLike | None = None,
+    quality: ArrayLike | None = None,
+    quality_power: float = 1.0,
+    groups: Sequence[Any] | None = None,
+    max_per_group: int | Mapping[Any, int] | None = None,
+    skip_duplicates: bool = False,
+    density: ArrayLike | None = None,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> Selection:
+    """Choose the rows of a pool that NovelSelect chooses, in order of choice.
+
+    Starting from one row, each step adds the row x with the largest ``quality(x) * v(x | S)``, where
+    ``v(x | S)`` sums the density-scaled cosine distances from x to the chosen rows S, the r-th nearest weighing
+    ``r ** -proximity_power``. The rows and their order are those of the plain greedy definition in float64;
+    most scores are never computed, since a bound shows that they cannot win.
+
+    Parameters
+    ----------
+    pool : array (n, d)
+        Embeddings to choose from.
+    budget : int
+        How many rows to choose, the start included.
+    reference : array (N, d), "pool" or None
+        What density is measured against. None leaves density out.
+    variant : {"official", "paper"}
+        The released program (density of both sides, ranked by scaled distance), or the paper's figure (density
+        of the chosen row, ranked by distance). It sets the defaults of the next three.
+    density_side : {"self", "neighbor", "both"}, optional
+        Whose density scales a distance: the candidate's, the chosen row's, or their sum.
+    density_statistic : {"mean_sq_l2", "sum_cosine"}, optional
+        See `assay.neighbors.local_density`.
+    rank_by : {"distance", "weighted"}, optional
+        Rank the chosen rows by distance or by density times distance.
+    neighbors, density_power, proximity_power
+        As in `assay.diversity.novelsum`. Paper: 10, 0.5, 1.
+    start : int, "random" or "densest"
+        The first row. "random" is the released program's draw, ``RandomState(seed).randint(0, n)``; quotas may
+        move it on to the next row that may be chosen.
+    seed : int
+        Seed of the random start; 42 in the released program.
+    initial_selected : array of int, optional
+        Rows that are in the set already: they replace the start, count among the ranks, not in the budget or
+        the quotas, and are not returned.
+    quality : array (n,), optional
+        Positive weights of the rows, raised to `quality_power`.
+    groups, max_per_group
+        A label for each row, and the largest number of rows to choose with one label (one number, or a mapping
+        from label to number).
+    skip_duplicates : bool
+        Leave out rows that are the same as a chosen one. Otherwise they are counted in a warning.
+    density : array (n,), optional
+        Densities computed before; takes the place of `reference`.
+    device : str
+        Where the neighbour search of the density runs.
+    progress : callable, optional
+        Called with (rows chosen, budget) as the selection goes on.
+
+    Returns
+    -------
+    Selection
+        `indices` in order of choice; `gains`: v at the moment of choice, without the quality, nan at the start;
+        `facts` with the algorithm's counts. Any prefix is the selection of a smaller budget. Ties go to the
+        lowest row.
+
+    Raises
+    ------
+    DataError
+        Bad embeddings, powers, quality, rows, quotas, or a budget beyond the rows that may be chosen.
+
+    Notes
+    -----
+    Floor: 2 n k d operations for the distances (k chosen rows), beside 2 n N d for the density. Memory: 4 n k
+    bytes for the table of distances (16 n k where the ranking is by distance and the density of the chosen row
+    counts, since then v jumps where ranks change and the table is held in float64), and a float32 copy of the
+    pool.
+
+    The bound: with weights w_1 >= w_2 >= ..., adding one distance D to m others changes v by at most
+    w_{m+1} D, because it pushes no smaller distance to a later rank (for rankings by distance under the other
+    side's density, that part of D which exceeds the lowest density counts in full). Rows whose bound is below
+    the best score need no evaluation. Scores in the table are float32; rows within the rounding bound of
+    the best are settled in float64.
+
+    Source: Yang et al., ACL 2025, arXiv 2502.17184. The released program works in float16, where ranks and
+    scores tie, so that its own picks cannot be matched; this follows its definition.
+
+    Examples
+    --------
+    >>> pool = [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [-1.0, 0.1]]
+    >>> novelselect(pool, budget=2, neighbors=2, start=0).indices.tolist()
+    [0, 3]
+    """
+    form = resolve_variant(
+        variant,
+        density_side or ("both" if variant == "official" else None),
+        density_statistic,
+        None,
+        None,
+        rank_by or ("weighted" if variant == "official" else None),
+    )
+    power = resolve_density_power(density_power, reference is not None or density is not None)
+    _check.at_least("proximity_power", proximity_power, 0)
+    rows = _check.embeddings("pool", pool, directions=True)
+    n = len(rows)
+    rules = Rules(
+        rows,
+        budget,
+        initial_selected=initial_selected,
+        groups=groups,
+        max_per_group=max_per_group,
+        skip_duplicates=skip_duplicates,
+    )
+    weights = quality_weights(quality, quality_power, n)
+    if density is None and (power > 0 or start == "densest"):
+        if isinstance(reference, str):
+            _check.choice("reference", reference, ("pool",))
+            reference = None
+        density = local_density(
+            rows, reference=reference, neighbors=neighbors, statistic=form.density_statistic, device=device
+        )
+    scale = np.ones(n) if power == 0 or density is None else density_scale(density, n, power)
+    first = list(rules.initial)
+    chosen: list[int] = []
+    if not first:
+        drawn = int(np.random.RandomState(seed).randint(0, n))  # noqa: NPY002  (the released program's draw)
+        dense = None if density is None else np.asarray(density, dtype=np.float64)
+        first = chosen = [start_row(start, rules, drawn, dense)]
+        rules.take(chosen[0])
+    greedy = _Greedy(
+        rows,
+        scale,
+        weights,
+        first,
+        len(rules.initial) + budget,
+        proximity_power,
+        form.density_side,
+        form.rank_by,
+    )
+    gains = [np.nan] * len(chosen)
+    while len(chosen) < budget:
+        if not rules.allowed.any():
+            raise rules.none_left(len(chosen), budget)
+        row, gain = greedy.step(rules.allowed)
+        rules.take(row)
+        chosen.append(row)
+        gains.append(gain)
+        if progress is not None:
+            progress(len(chosen), budget)
+    rules.warn_of_copies()
+    return Selection(
+        indices=np.array(chosen, dtype=np.int64),
+        gains=np.array(gains),
+        method="novelselect",
+        parameters={
+            "budget": budget,
+            "variant": variant,
+            "neighbors": neighbors,
+            "density_power": power,
+            "proximity_power": proximity_power,
+            "density_side": form.density_side,
+            "density_statistic": form.density_statistic,
+            "rank_by": form.rank_by,
+            "start": start if chosen and not len(rules.initial) else None,
+            "seed": seed,
+            "quality_power": quality_power,
+            "skip_duplicates": skip_duplicates,
+        },
+        facts={
+            "algorithm": f"lazy greedy, {greedy.bound} bound",
+            "evaluations": greedy.evaluations,
+            "evaluations_share": greedy.evaluations / max(1, n * greedy.count),
+            "settled_in_float64": greedy.settled,
+        },
+    )
+
+
+class _Greedy:
+    """The state of a lazy greedy run: runs of sorted distances, bounds, and the chosen rows so far."""
+
+    def __init__(
+        self,
+        rows: NDArray[np.floating],
+        scale: NDArray[np.float64],
+        quality: NDArray[np.float64],
+        first: Sequence[int],
+        most: int,
+        proximity_power: float,
+        density_side: str,
+        rank_by: str,
+    ) -> None:
+        n, d = rows.shape
+        self.rows, self.scale, self.quality = rows, scale, quality
+        self.use_own = float(density_side in ("self", "both"))
+        self.use_theirs = float(density_side in ("neighbor", "both"))
+        flat = bool((scale == scale[0]).all())
+        # ranked by distance = ranked by scaled distance wherever the other side's density does not enter
+        self.by_distance = rank_by == "distance" and self.use_theirs > 0 and not flat
+        self.bound = "distance-rank" if self.by_distance else "insertion"
+        self.lowest = float(scale.min())
+        dtype = np.float64 if self.by_distance else np.float32
+        self.error = (d + 16) * (2.0**-53 if self.by_distance else 2.0**-24)
+        self.unit = unit_rows(rows, dtype)
+        self.picked = np.empty((most, d), dtype=dtype)
+        self.exact = np.empty((most, d))
+        self.theirs = np.empty(most)
+        self.table = np.empty((n, most), dtype=dtype)
+        self.scaled = np.empty((n, most)) if self.by_distance else None
+        self.weights = np.arange(1, most + 1, dtype=np.float64) ** -proximity_power
+        self.d_own, self.d_theirs = np.zeros(most), np.zeros(most)
+        self.sum_own = self.sum_theirs = 0.0
+        self.done = np.zeros(n, dtype=np.int64)
+        self.value = np.zeros(n)
+        self.base = np.zeros(n)
+        self.flags = np.empty(n, dtype=bool)
+        self.favourites = np.empty(0, dtype=np.int64)
+        self.count = self.flushed = 0
+        self.evaluations = self.settled = 0
+        self._direct = 0
+        for row in first:
+            self._add(row)
+        self._flush()
+
+    def step(self, allowed: NDArray[np.bool_]) -> tuple[int, float]:
+        """Choose the best allowed row, add it, and return it with its exact score."""
+        if self.count - self.flushed >= self._patience() or self._direct > len(self.rows):
+            self._flush()
+        sure = self._evaluate(self.favourites[allowed[self.favourites]])  # some row scores at least this
+        limit = FARTHEST + self.error
+        while True:
+            waiting = kernels.above(
+                self.base, self.scale, self.quality, allowed, self.done, self.count,
+                self.sum_own * limit, self.sum_theirs * limit, sure, self.flags,
+            )  # fmt: skip
+            if not waiting:
+                return self._settle(allowed, sure)
+            rows = np.flatnonzero(self.flags)
+            if waiting > 64:  # the highest bounds first: they raise the bar for the rest
+                bounds = self.quality[rows] * (self.base[rows] + FARTHEST * self._reach(rows))
+                rows = rows[np.argpartition(-bounds, 63)[: max(64, waiting // 8)]]
+            sure = max(sure, self._evaluate(rows))
+
+    def _reach(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what the bounds of rows would be if every distance to a chosen row were 1."""
+        return np.asarray(self.scale[rows] * self.sum_own + self.sum_theirs)
+
+    def _patience(self) -> int:
+        """Return after how many choices all rows' distances are computed in one matrix product."""
+        return int(np.clip(self.count // 8, 8, 128))
+
+    def _evaluate(self, rows: NDArray[np.int64]) -> float:
+        """Bring rows up to date and return what the best weighted score among them is at least."""
+        if not len(rows):
+            return -np.inf
+        self.evaluations += len(rows)
+        self._direct += int((self.count - np.maximum(self.done[rows], self.flushed)).sum())
+        kernels.evaluate(
+            rows, self.count, self.flushed, self.unit, self.picked, self.scale, self.theirs, self.use_own,
+            self.use_theirs, self.table, self.scaled, self.done, self.weights, self.value,
+        )  # fmt: skip
+        reach = self._reach(rows)
+        self.base[rows] = self.value[rows] - FARTHEST * reach
+        return float((self.quality[rows] * (self.value[rows] - self.error * reach)).max())
+
+    def _settle(self, allowed: NDArray[np.bool_], sure: float) -> tuple[int, float]:
+        """Compute the scores of all rows that rounding may have put below the best again, and take the first best."""
+        current = np.flatnonzero(allowed & (self.done == self.count))
+        weighted = self.quality[current] * self.value[current]
+        rounding = self.quality[current] * self.error * self._reach(current)
+        rows = current[weighted + rounding >= sure]
+        scores = kernels.referee(
+            rows, unit_rows(self.rows[rows], np.float64), self.exact, self.scale, self.theirs, self.use_own,
+            self.use_theirs, self.weights, self.by_distance, self.count,
+        )  # fmt: skip
+        self.settled += len(rows) - 1
+        top = int(np.argmax(self.quality[rows] * scores))
+        self.favourites = current[np.argsort(-weighted, kind="stable")[:8]]
+        row = int(rows[top])
+        self._add(row)
+        return row, float(scores[top])
+
+    def _add(self, row: int) -> None:
+        m = self.count
+        self.picked[m] = self.unit[row]
+        self.exact[m] = unit_rows(self.rows[row : row + 1], np.float64)[0]
+        self.theirs[m] = self.scale[row]
+        weight = self.weights[m]
+        self.d_own[m] = self.use_own * weight
+        if self.by_distance:
+            self.d_theirs[m] = self.use_theirs * (self.scale[row] - self.lowest + weight * self.lowest)
+        else:
+            self.d_theirs[m] = self.use_theirs * weight * self.scale[row]
+        self.sum_own += self.d_own[m]
+        self.sum_theirs += self.d_theirs[m]
+        self.count += 1
+
+    def _flush(self) -> None:
+        """Compute the distances of all rows to the rows chosen since the last time."""
+        chosen = np.ascontiguousarray(self.picked[self.flushed : self.count].T)
+
+        def work(start: int, stop: int) -> None:
+            products[start - offset : stop - offset] = self.unit[start:stop] @ chosen
+
+        step = 16384
+        for offset in range(0, len(self.unit), step):
+            products = np.empty((min(step, len(self.unit) - offset), chosen.shape[1]), dtype=self.unit.dtype)
+            over_blocks(len(products), 2048, lambda a, b: work(a + offset, b + offset))  # noqa: B023
+            kernels.flush(
+                offset, products, self.flushed, self.count, self.scale, self.theirs, self.use_own, self.use_theirs,
+                self.table, self.by_distance, self.done, self.d_own, self.d_theirs, FARTHEST, self.base,
+            )  # fmt: skip
+        self.flushed = self.count
+        self._direct = 0

@@ -1,0 +1,202 @@
+"""What a selection is, and the rules that every selector keeps: budget, kept rows, quotas, copies, quality."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assay import _check
+from assay.errors import AssayWarning, DataError
+from assay.neighbors import same_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Chosen rows of a pool, in order of choice.
+
+    `indices` (k,) are distinct rows; `gains` (k,) the score of each at the moment of its choice (nan where
+    there was none); `method` the selector; `parameters` what it ran with, `facts` what it found or counted.
+    """
+
+    indices: NDArray[np.int64]
+    gains: NDArray[np.float64]
+    method: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(np.unique(self.indices)) != len(self.indices):
+            raise DataError("indices must be distinct; some row was chosen twice.")
+        if len(self.indices) != len(self.gains):
+            raise DataError(f"gains must have one value a row ({len(self.indices)}); got {len(self.gains)}.")
+
+
+class Rules:
+    """Which rows may still be chosen. `allowed` is the mask (n,); `take` records a choice and updates it.
+
+    Rows in `initial_selected` are in the set already: they are not chosen again and do not count in the
+    budget or the quotas. With `skip_duplicates`, a row that is the same as a chosen or kept one is out.
+    """
+
+    def __init__(
+        self,
+        pool: NDArray[np.floating],
+        budget: int,
+        *,
+        initial_selected: ArrayLike | None = None,
+        groups: Sequence[Any] | NDArray[Any] | None = None,
+        max_per_group: int | Mapping[Any, int] | None = None,
+        skip_duplicates: bool = False,
+    ) -> None:
+        n = len(pool)
+        self.initial = _rows_of("initial_selected", initial_selected, n)
+        self.allowed = np.ones(n, dtype=bool)
+        self.same = same_rows(pool)
+        self.skip_duplicates = skip_duplicates
+        self.copies = 0
+        self._seen: set[int] = set()
+        if skip_duplicates:
+            order = np.argsort(self.same, kind="stable")
+            ends = np.searchsorted(self.same[order], np.arange(n + 1))
+            self._order, self._ends = order, ends
+        self._group: NDArray[np.intp] | None = None
+        if (groups is None) != (max_per_group is None):
+            raise DataError("groups and max_per_group must be given together; got one of them.")
+        if groups is not None and max_per_group is not None:
+            if len(groups) != n:
+                raise DataError(f"groups must have one label a row ({n}); got {len(groups)}.")
+            self._group, self._left = _quotas(groups, max_per_group)
+            self._members = np.argsort(self._group, kind="stable")
+            self._starts = np.searchsorted(self._group[self._members], np.arange(len(self._left) + 1))
+            for g in np.flatnonzero(self._left == 0):
+                self._close(int(g))
+        for i in self.initial:
+            self._mark(int(i))
+        self._feasible(budget)
+
+    def take(self, row: int) -> None:
+        """Record that `row` is chosen."""
+        self._mark(row)
+        if self._group is not None:
+            g = int(self._group[row])
+            self._left[g] -= 1
+            if self._left[g] == 0:
+                self._close(g)
+
+    def none_left(self, chosen: int, budget: int) -> DataError:
+        """Return the error for copies across groups that leave too few rows, which only choosing can show."""
+        return DataError(
+            f"budget must be <= the rows that may be chosen; got {budget}, and none was left after {chosen}. "
+            "Lower the budget, or loosen quotas and skip_duplicates."
+        )
+
+    def warn_of_copies(self) -> None:
+        """Say how many chosen rows are copies of others in the set."""
+        if self.copies:
+            warnings.warn(
+                f"{self.copies} chosen rows are copies of another in the set. Use skip_duplicates to leave them out.",
+                AssayWarning,
+                stacklevel=3,
+            )
+
+    def _mark(self, row: int) -> None:
+        self.allowed[row] = False
+        first = int(self.same[row])
+        self.copies += first in self._seen
+        self._seen.add(first)
+        if self.skip_duplicates:
+            self.allowed[self._order[self._ends[first] : self._ends[first + 1]]] = False
+
+    def _close(self, group: int) -> None:
+        self.allowed[self._members[self._starts[group] : self._starts[group + 1]]] = False
+
+    def _feasible(self, budget: int) -> None:
+        if budget < 1:
+            raise DataError(f"budget must be >= 1; got {budget}.")
+        rows = np.flatnonzero(self.allowed)
+        if self.skip_duplicates:  # one row a set of copies; in each group, where there are quotas
+            key = (
+                self.same[rows]
+                if self._group is None
+                else self.same[rows] + self._group[rows] * len(self.same)
+            )
+            rows = rows[np.unique(key, return_index=True)[1]]
+        room = len(rows)
+        if self._group is not None:
+            room = int(
+                np.minimum(np.bincount(self._group[rows], minlength=len(self._left)), self._left).sum()
+            )
+        if budget > room:
+            raise DataError(
+                f"budget must be <= the rows that may be chosen ({room} of {len(self.allowed)}); got {budget}. "
+                "Lower the budget, or loosen quotas and skip_duplicates."
+            )
+
+
+def quality_weights(quality: ArrayLike | None, quality_power: float, n: int) -> NDArray[np.float64]:
+    """Return quality ** quality_power, checked, or ones."""
+    if quality is None:
+        return np.ones(n)
+    _check.at_least("quality_power", quality_power, 0)
+    values = np.asarray(quality, dtype=np.float64)
+    if values.shape != (n,):
+        raise DataError(f"quality must have one value a row, shape ({n},); got shape {values.shape}.")
+    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    if len(bad):
+        raise DataError(
+            f"quality must be positive and finite; {len(bad)} of {n} values are not, first at row {bad[0]} "
+            f"({values[bad[0]]:g}). Shift or scale the scores."
+        )
+    return np.asarray(values**quality_power)
+
+
+def start_row(start: int | str, rules: Rules, drawn: int, density: NDArray[np.float64] | None = None) -> int:
+    """Return the row to start from: an index, the `drawn` one for "random", or the densest."""
+    if isinstance(start, str):
+        _check.choice("start", start, ("random", "densest") if density is not None else ("random",))
+        if start == "densest" and density is not None:
+            return int(np.argmax(np.where(rules.allowed, density, -np.inf)))
+        # the drawn row as it is; where quotas forbid it, the next one that may be chosen
+        allowed = np.flatnonzero(rules.allowed)
+        return int(allowed[np.searchsorted(allowed, drawn) % len(allowed)])
+    if not 0 <= start < len(rules.allowed):
+        raise DataError(f"start must be a row of the pool, 0 to {len(rules.allowed) - 1}; got {start}.")
+    if not rules.allowed[start]:
+        raise DataError(f"start must be a row that may be chosen; row {start} is excluded by quotas.")
+    return int(start)
+
+
+def _rows_of(name: str, value: ArrayLike | None, n: int) -> NDArray[np.int64]:
+    rows = np.asarray([] if value is None else value)
+    if rows.size == 0:
+        return np.empty(0, dtype=np.int64)
+    if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
+        raise DataError(f"{name} must be a list of row numbers; got {rows.dtype} of shape {rows.shape}.")
+    if rows.min() < 0 or rows.max() >= n:
+        raise DataError(f"{name} must hold rows of the pool, 0 to {n - 1}; got {rows.min()} to {rows.max()}.")
+    if len(np.unique(rows)) != len(rows):
+        raise DataError(f"{name} must be distinct; {len(rows) - len(np.unique(rows))} rows are repeated.")
+    return rows.astype(np.int64)
+
+
+def _quotas(
+    groups: Sequence[Any] | NDArray[Any], max_per_group: int | Mapping[Any, int]
+) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return the group number of every row and how many rows each group has left."""
+    labels: dict[Any, int] = {}
+    number = np.array([labels.setdefault(g, len(labels)) for g in groups], dtype=np.intp)
+    if isinstance(max_per_group, Mapping):
+        unknown = [g for g in max_per_group if g not in labels]
+        if unknown:
+            raise DataError(f"max_per_group must name groups of the pool; {unknown[0]!r} is none.")
+        quota = [max_per_group.get(g, len(number)) for g in labels]
+    else:
+        quota = [max_per_group] * len(labels)
+    if min(quota) < 0:
+        raise DataError(f"max_per_group must be >= 0; got {min(quota)}.")
+    return number, np.array(quota, dtype=np.int64)
