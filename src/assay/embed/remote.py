@@ -124,9 +124,11 @@ class _Remote:
             404: f"Check that it serves the model {self._model!r} and that the address ends in /v1.",
             429: "Wait, or use fewer --workers and a smaller --batch-size.",
         }
-        default = "Leave --max-tokens out if it is truncate_prompt_tokens that it refuses."
+        other = "Look at its log."
+        if error.status_code < 500 and self._max_tokens is not None:
+            other = "Leave --max-tokens out if it is truncate_prompt_tokens that it refuses."
         reason = str(error.message).strip().split("\n")[0][:200]
         return (
             f"the server at {self._url} must answer with embeddings; got status {error.status_code}: "
-            f"{reason} {todo.get(error.status_code, default if error.status_code < 500 else 'Look at its log.')}"
+            f"{reason} {todo.get(error.status_code, other)}"
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from assay.embed.encoder import Fingerprint, mend, unit_rows
 from assay.errors import DataError
 
-NGRAMS = (1, 4)
+NGRAMS = (2, 4)
 FEATURES = 2**17
 DIMENSIONS = 256
 FIT_AT_MOST = 100_000
@@ -28,7 +28,7 @@ def build(argument: str) -> TfidfEncoder:
 class TfidfEncoder:
     """Latent semantic vectors of character n-grams, fitted on the texts themselves.
 
-    Every word, and every run of Chinese, Japanese or Thai, is cut into runs of 1 to 4 characters, which are
+    Every word, and every run of Chinese, Japanese or Thai, is cut into runs of 2 to 4 characters, which are
     hashed into 131,072 features, weighed by TF-IDF with sublinear counts, and projected on the leading
     singular vectors of the texts fitted on. A lexical encoder: it knows spellings, not meanings.
 

@@ -111,8 +111,8 @@ class _Transformer:
             ids = [token for token in candidates if token is not None][:1]
         if not ids:
             raise DataError(
-                f"texts must give at least one token; got {text[:20]!r}, and the tokenizer of {self.name} has "
-                "no start or end token to stand for it. Leave such rows out."
+                f"texts must give at least one token; got {text[:20]!r}, and the tokenizer of {self.name} "
+                "has no start or end token to stand for it. Leave such rows out."
             )
         return ids
 
