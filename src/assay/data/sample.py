@@ -41,3 +41,27 @@ class Sample:
     row: Any
     format: str
     origin: str = ""
+
+
+def text(sample: Sample, rule: str = "all") -> str:
+    """Return the text of a sample that is embedded and compared.
+
+    Parameters
+    ----------
+    sample
+        Any sample.
+    rule
+        ``"all"``: the contents of all turns, joined by one newline, empty turns left out (for Alpaca:
+        instruction, input, output). ``"instruction"``: the same of the turns before the first assistant turn.
+
+    >>> text(Sample("0", (Message("user", "Add."), Message("assistant", "2")), {}, "alpaca"), "instruction")
+    'Add.'
+    """
+    choice("rule", rule, ("all", "instruction"))
+    found = []
+    for message in sample.messages:
+        if rule == "instruction" and message.role == "assistant":
+            break
+        if message.content:
+            found.append(message.content)
+    return "\n".join(found)
