@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Self
 
 from threadpoolctl import threadpool_limits
 
@@ -22,16 +23,34 @@ def over_blocks(
     The blocks are the same for any number of threads and each is worked on by one BLAS thread, so that the
     bits of the result depend on `block` alone. `work` must write to its own rows only.
     """
-    starts = range(0, total, block)
-    with (
-        threadpool_limits(limits=1),
-        ThreadPoolExecutor(max_workers=min(threads or cores(), len(starts))) as pool,
-    ):
-        futures = [pool.submit(work, start, min(start + block, total)) for start in starts]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+    with Crew(threads) as crew:
+        crew.over_blocks(total, block, work)
+
+
+class Crew:
+    """Threads that are kept for many small pieces of work; see `over_blocks`. BLAS has one thread meanwhile."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self.threads = threads or cores()
+
+    def __enter__(self) -> Self:
+        self._limit = threadpool_limits(limits=1)
+        self._pool = ThreadPoolExecutor(max_workers=self.threads)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        self._limit.restore_original_limits()
+
+    def over_blocks(self, total: int, block: int, work: Callable[[int, int], None]) -> None:
+        """Call ``work(start, stop)`` for every block of rows; a single block runs in the calling thread."""
+        if total <= block or self.threads == 1:
+            for start in range(0, total, block):
+                work(start, min(start + block, total))
+            return
+        futures = [
+            self._pool.submit(work, start, min(start + block, total)) for start in range(block, total, block)
+        ]
+        work(0, block)
+        for future in futures:
+            future.result()

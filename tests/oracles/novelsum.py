@@ -132,3 +132,21 @@ def novelselect(
         if groups is not None:
             counts[groups[best]] = counts.get(groups[best], 0) + 1
     return chosen, scores
+
+
+def novelselect_vectorised(rows, *, budget, scale, start, density_side="both"):
+    """The plain greedy for thousands of rows: every score at every step, sorted anew, weighted ranking, power 1."""
+    rows = np.asarray(rows, dtype=np.float64)
+    unit = rows / np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    table = np.empty((len(rows), budget))
+    allowed = np.ones(len(rows), dtype=bool)
+    chosen = [start]
+    while True:
+        m, last = len(chosen), chosen[-1]
+        factor = scale + (scale[last] if density_side == "both" else 0.0)
+        table[:, m - 1] = factor * ((unit - unit[last]) ** 2).sum(axis=1) / 2.0
+        allowed[last] = False
+        if m == budget:
+            return chosen
+        v = (np.sort(table[:, :m], axis=1) / np.arange(1, m + 1)).sum(axis=1)
+        chosen.append(int(np.argmax(np.where(allowed, v, -np.inf))))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assay import _check
+from assay._parallel import Crew
 from assay.neighbors import unit_rows
 from assay.select import kernels
 from assay.select.selection import Rules, Selection, quality_weights, start_row
@@ -89,18 +90,24 @@ def kcenter(
         chosen = inside = [start_row(start, rules, int(np.random.default_rng(seed).integers(n)))]
         gains = [np.nan]
         rules.take(chosen[0])
-    for row in inside:
-        kernels.approach(unit, unit[row], nearest)
-    while len(chosen) < budget:
-        if not rules.allowed.any():
-            raise rules.none_left(len(chosen), budget)
-        row = int(np.argmax(np.where(rules.allowed, weights * nearest, -1.0)))
-        rules.take(row)
-        chosen.append(row)
-        gains.append(float(nearest[row]))
-        kernels.approach(unit, unit[row], nearest)
-        if progress is not None:
-            progress(len(chosen), budget)
+
+    def approach(row: int) -> None:
+        """Lower every row's distance to its nearest chosen row by its distance to `row`."""
+        crew.over_blocks(n, 16384, lambda a, b: kernels.approach(a, b, unit, unit[row], nearest))
+
+    with Crew() as crew:
+        for row in inside:
+            approach(row)
+        while len(chosen) < budget:
+            if not rules.allowed.any():
+                raise rules.none_left(len(chosen), budget)
+            row = int(np.argmax(np.where(rules.allowed, weights * nearest, -1.0)))
+            rules.take(row)
+            chosen.append(row)
+            gains.append(float(nearest[row]))
+            approach(row)
+            if progress is not None:
+                progress(len(chosen), budget)
     rules.warn_of_copies()
     return Selection(
         indices=np.array(chosen, dtype=np.int64),

@@ -1,22 +1,23 @@
-"""The compiled inner loops of NovelSelect, and nothing else. `novelselect.py` tells what they are for.
+"""The compiled inner loops of the selectors, and nothing else. `novelselect.py` tells what they are for.
 
-Names shared by all of them: row i of the pool has unit vector `unit[i]` and density weight `own[i]`; the
-s-th chosen row has unit vector `picked[s]` and density weight `theirs[s]`. Its distance is scaled by
-``use_own * own[i] + use_theirs * theirs[s]``. `table[i, :done[i]]` holds the scaled distances of row i to the
-chosen rows it has been evaluated against, ascending, and `table[i, done[i]:flushed]` those computed since, in
-order of choice. Where rows are ranked by distance alone, `table` holds the bare distances and `scaled` the
-scaled ones in the same places; else `scaled` is None and numba leaves its branches out.
+They run on one thread without the interpreter's lock: the caller decides what is worth several threads, since
+the compiler's own parallel loops spin at every barrier and come to a crawl beside any other process.
+
+Names shared by all of them: row i of the pool has unit vector `unit[i]`; the s-th chosen row has unit vector
+`picked[s]`. Their distance is scaled by ``use_own * own[i] + use_theirs * theirs[s]``, where `own` and `theirs`
+hold density weights. `table[i, :known[i]]` holds row i's distances to the first chosen rows, in order of choice:
+scaled, or `bare` where rows are ranked by distance alone.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 FAST = {"reassoc", "contract", "nsz"}  # sums may be reordered to fill vector registers; nan and inf stay
 
 
-@njit(fastmath=FAST, inline="always")
+@njit(fastmath=FAST)
 def _dot(a, b):  # type: ignore[no-untyped-def]
     total = a.dtype.type(0)
     for j in range(a.shape[0]):
@@ -37,78 +38,17 @@ def _distance(a, b, tiny):  # type: ignore[no-untyped-def]
     return gap
 
 
-@njit(fastmath=FAST)
-def _copy_and_weigh(source, target, weights):  # type: ignore[no-untyped-def]
-    """Copy `source` to `target` and return its weighted sum."""
-    total = 0.0
-    for j in range(source.shape[0]):
-        target[j] = source[j]
-        total += np.float64(source[j]) * weights[j]
-    return total
+@njit(cache=True, nogil=True, fastmath=FAST)
+def fill(rows, count, unit, picked, own, theirs, use_own, use_theirs, table, bare, known):  # type: ignore[no-untyped-def]
+    """Compute the distances of `rows` that the table lacks."""
+    for i in rows:
+        for s in range(known[i], count):
+            gap = max(0.0, 1.0 - _dot(unit[i], picked[s]))
+            table[i, s] = gap if bare else (use_own * own[i] + use_theirs * theirs[s]) * gap
+        known[i] = count
 
 
-@njit(parallel=True, cache=True, nogil=True, fastmath=FAST)
-def evaluate(  # type: ignore[no-untyped-def]
-    rows, count, flushed, unit, picked, own, theirs, use_own, use_theirs, table, scaled, done, weights, value
-):
-    """Bring `rows` up to date with all `count` chosen rows: `value[i]` becomes v(i | S).
-
-    The new distances are sorted and merged into the run: between two of them the run moves as a block, which
-    copies and sums at the speed of memory.
-    """
-    for at in prange(rows.shape[0]):
-        i = rows[at]
-        old = done[i]
-        size = count - old
-        fresh = np.empty(size, dtype=table.dtype)
-        for s in range(old, count):
-            if s < flushed:
-                fresh[s - old] = table[i, s]
-            else:
-                gap = max(0.0, 1.0 - _dot(unit[i], picked[s]))
-                if scaled is None:
-                    fresh[s - old] = (use_own * own[i] + use_theirs * theirs[s]) * gap
-                else:
-                    fresh[s - old] = gap
-        run = table[i]
-        merged = np.empty(count, dtype=table.dtype)
-        total = 0.0
-        low = 0
-        if scaled is None:
-            fresh.sort()
-            for t in range(size):
-                high = low + np.searchsorted(run[low:old], fresh[t])
-                total += _copy_and_weigh(
-                    run[low:high], merged[low + t : high + t], weights[low + t : high + t]
-                )
-                merged[high + t] = fresh[t]
-                total += weights[high + t] * np.float64(fresh[t])
-                low = high
-            total += _copy_and_weigh(run[low:old], merged[low + size : count], weights[low + size : count])
-        else:
-            order = np.argsort(fresh, kind="mergesort")
-            values = scaled[i]
-            moved = np.empty(count, dtype=table.dtype)
-            for t in range(size):
-                gap = fresh[order[t]]
-                high = low + np.searchsorted(run[low:old], gap, side="right")
-                merged[low + t : high + t] = run[low:high]
-                total += _copy_and_weigh(
-                    values[low:high], moved[low + t : high + t], weights[low + t : high + t]
-                )
-                merged[high + t] = gap
-                moved[high + t] = (use_own * own[i] + use_theirs * theirs[old + order[t]]) * gap
-                total += weights[high + t] * moved[high + t]
-                low = high
-            merged[low + size : count] = run[low:old]
-            total += _copy_and_weigh(values[low:old], moved[low + size : count], weights[low + size : count])
-            values[:count] = moved
-        run[:count] = merged
-        value[i] = total
-        done[i] = count
-
-
-@njit(parallel=True, cache=True, nogil=True, fastmath=FAST)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def flush(  # type: ignore[no-untyped-def]
     first,
     products,
@@ -120,7 +60,8 @@ def flush(  # type: ignore[no-untyped-def]
     use_theirs,
     table,
     bare,
-    done,
+    known,
+    since,
     d_own,
     d_theirs,
     limit,
@@ -128,59 +69,54 @@ def flush(  # type: ignore[no-untyped-def]
 ):
     """Store the distances of the rows from `first` on to the chosen rows from `flushed` on; tighten their bounds.
 
-    `products` holds the dot products, one column a chosen row. What a row has been evaluated against already
-    is in its run. The bound took each distance for `limit`; now it takes it for what it is.
+    `products` holds the dot products, one column a chosen row. The bound of row i, evaluated when `since[i]` rows
+    were chosen, took each later distance for `limit`; now it takes it for what it is.
     """
-    for at in prange(products.shape[0]):
+    for at in range(products.shape[0]):
         i = first + at
         change = 0.0
-        for s in range(max(flushed, done[i]), count):
+        for s in range(flushed, count):
             gap = max(0.0, 1.0 - np.float64(products[at, s - flushed]))
-            table[i, s] = gap if bare else (use_own * own[i] + use_theirs * theirs[s]) * gap
-            change += (gap - limit) * (own[i] * d_own[s] + d_theirs[s])
+            if s >= known[i]:
+                table[i, s] = gap if bare else (use_own * own[i] + use_theirs * theirs[s]) * gap
+            if s >= since[i]:
+                change += (gap - limit) * (own[i] * d_own[s] + d_theirs[s])
         base[i] += change
+        known[i] = count
 
 
-@njit(parallel=True, cache=True, nogil=True)
-def above(base, own, quality, allowed, done, count, a, b, threshold, flags):  # type: ignore[no-untyped-def]
-    """Flag the allowed rows, not up to date, whose bound reaches `threshold`; return the number of them.
+@njit(cache=True, nogil=True)
+def above(start, stop, base, own, quality, allowed, since, count, a, b, threshold, rows, bounds):  # type: ignore[no-untyped-def]
+    """List the allowed rows from `start` to `stop` that are not up to date and whose bound reaches `threshold`.
 
-    The bound of row i is ``quality[i] * (base[i] + own[i] * a + b)``.
+    The bound of row i is ``quality[i] * (base[i] + own[i] * a + b)``. `rows` and `bounds` are filled from
+    `start` on; returns how many there are.
     """
-    total = 0
-    for i in prange(base.shape[0]):
-        hit = allowed[i] and done[i] < count and quality[i] * (base[i] + own[i] * a + b) >= threshold
-        flags[i] = hit
-        total += hit
-    return total
+    total = start
+    for i in range(start, stop):
+        bound = quality[i] * (base[i] + own[i] * a + b)
+        if bound >= threshold and allowed[i] and since[i] < count:
+            rows[total] = i
+            bounds[total] = bound
+            total += 1
+    return total - start
 
 
-@njit(parallel=True, cache=True, nogil=True, fastmath=FAST)
-def referee(rows, vectors, picked, own, theirs, use_own, use_theirs, weights, by_distance, count):  # type: ignore[no-untyped-def]
-    """Return v(i | S) of each row in float64 from float64 unit vectors; equal rows get equal bits."""
-    out = np.empty(rows.shape[0])
-    for at in prange(rows.shape[0]):
-        i = rows[at]
-        gap = np.empty(count)
-        scaled = np.empty(count)
-        for s in range(count):
-            gap[s] = _distance(vectors[at], picked[s], 1e-9)
-            scaled[s] = (use_own * own[i] + use_theirs * theirs[s]) * gap[s]
-        if by_distance:
-            scaled = scaled[np.argsort(gap, kind="mergesort")]
-        else:
-            scaled.sort()
-        total = 0.0
-        for s in range(count):
-            total += weights[s] * scaled[s]
-        out[at] = total
-    return out
+@njit(cache=True, nogil=True, fastmath=FAST)
+def distances(start, stop, vectors, picked, out):  # type: ignore[no-untyped-def]
+    """Fill `out[:, s]` with the distances of unit vectors to the chosen rows `start` to `stop`, in float64.
+
+    Every pair is worked on alike, so that equal rows get equal bits.
+    """
+    for s in range(start, stop):
+        for i in range(vectors.shape[0]):
+            out[i, s] = _distance(vectors[i], picked[s], 1e-9)
 
 
-@njit(parallel=True, cache=True, nogil=True, fastmath=FAST)
-def approach(unit, center, nearest):  # type: ignore[no-untyped-def]
-    """Lower `nearest` to the cosine distance between each unit row and `center` where that is smaller."""
-    for i in prange(unit.shape[0]):
+@njit(cache=True, nogil=True, fastmath=FAST)
+def approach(start, stop, unit, center, nearest):  # type: ignore[no-untyped-def]
+    """Lower `nearest` to the cosine distance from each unit row to `center` where that is smaller."""
+    for i in range(start, stop):
         gap = _distance(unit[i], center, 1e-3 if unit.dtype == np.float32 else 1e-9)
         if gap < nearest[i]:
             nearest[i] = gap

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
-from assay._parallel import over_blocks
+from assay._parallel import Crew
 from assay.diversity.novelsum import density_scale, resolve_density_power, resolve_variant
 from assay.neighbors import local_density, unit_rows
 from assay.select import kernels
@@ -160,26 +160,21 @@ def novelselect(
         dense = None if density is None else np.asarray(density, dtype=np.float64)
         first = chosen = [start_row(start, rules, drawn, dense)]
         rules.take(chosen[0])
-    greedy = _Greedy(
-        rows,
-        scale,
-        weights,
-        first,
-        len(rules.initial) + budget,
-        proximity_power,
-        form.density_side,
-        form.rank_by,
-    )
+    most = len(rules.initial) + budget
     gains = [np.nan] * len(chosen)
-    while len(chosen) < budget:
-        if not rules.allowed.any():
-            raise rules.none_left(len(chosen), budget)
-        row, gain = greedy.step(rules.allowed)
-        rules.take(row)
-        chosen.append(row)
-        gains.append(gain)
-        if progress is not None:
-            progress(len(chosen), budget)
+    with Crew() as crew:
+        greedy = _Greedy(
+            rows, scale, weights, first, most, proximity_power, form.density_side, form.rank_by, crew
+        )
+        while len(chosen) < budget:
+            if not rules.allowed.any():
+                raise rules.none_left(len(chosen), budget)
+            row, gain = greedy.step(rules.allowed)
+            rules.take(row)
+            chosen.append(row)
+            gains.append(gain)
+            if progress is not None:
+                progress(len(chosen), budget)
     rules.warn_of_copies()
     return Selection(
         indices=np.array(chosen, dtype=np.int64),
@@ -221,7 +216,9 @@ class _Greedy:
         proximity_power: float,
         density_side: str,
         rank_by: str,
+        crew: Crew,
     ) -> None:
+        self.crew = crew
         n, d = rows.shape
         self.rows, self.scale, self.quality = rows, scale, quality
         self.use_own = float(density_side in ("self", "both"))
@@ -238,14 +235,14 @@ class _Greedy:
         self.exact = np.empty((most, d))
         self.theirs = np.empty(most)
         self.table = np.empty((n, most), dtype=dtype)
-        self.scaled = np.empty((n, most)) if self.by_distance else None
         self.weights = np.arange(1, most + 1, dtype=np.float64) ** -proximity_power
         self.d_own, self.d_theirs = np.zeros(most), np.zeros(most)
         self.sum_own = self.sum_theirs = 0.0
-        self.done = np.zeros(n, dtype=np.int64)
+        self.known = np.zeros(n, dtype=np.int64)  # chosen rows to which the table holds the distance
+        self.since = np.zeros(n, dtype=np.int64)  # chosen rows when it was last evaluated
         self.value = np.zeros(n)
         self.base = np.zeros(n)
-        self.flags = np.empty(n, dtype=bool)
+        self._rows, self._bounds = np.empty(n, dtype=np.int64), np.empty(n)
         self.favourites = np.empty(0, dtype=np.int64)
         self.count = self.flushed = 0
         self.evaluations = self.settled = 0
@@ -259,19 +256,35 @@ class _Greedy:
         if self.count - self.flushed >= self._patience() or self._direct > len(self.rows):
             self._flush()
         sure = self._evaluate(self.favourites[allowed[self.favourites]])  # some row scores at least this
+        rows, bounds = self._waiting(allowed, sure)
+        while len(rows):
+            some = max(64, len(rows) // 4)
+            if some < len(rows):  # the highest bounds first: they raise the bar for the rest
+                order = np.argpartition(-bounds, some)
+                rows, bounds = rows[order], bounds[order]
+            sure = max(sure, self._evaluate(rows[:some]))
+            still = bounds[some:] >= sure
+            rows, bounds = rows[some:][still], bounds[some:][still]
+        return self._settle(allowed, sure)
+
+    def _waiting(
+        self, allowed: NDArray[np.bool_], sure: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the rows that may score `sure` or more and are not up to date, with their bounds."""
+        found: dict[int, int] = {}
         limit = FARTHEST + self.error
-        while True:
-            waiting = kernels.above(
-                self.base, self.scale, self.quality, allowed, self.done, self.count,
-                self.sum_own * limit, self.sum_theirs * limit, sure, self.flags,
+
+        def work(start: int, stop: int) -> None:
+            found[start] = kernels.above(
+                start, stop, self.base, self.scale, self.quality, allowed, self.since, self.count,
+                self.sum_own * limit, self.sum_theirs * limit, sure, self._rows, self._bounds,
             )  # fmt: skip
-            if not waiting:
-                return self._settle(allowed, sure)
-            rows = np.flatnonzero(self.flags)
-            if waiting > 64:  # the highest bounds first: they raise the bar for the rest
-                bounds = self.quality[rows] * (self.base[rows] + FARTHEST * self._reach(rows))
-                rows = rows[np.argpartition(-bounds, 63)[: max(64, waiting // 8)]]
-            sure = max(sure, self._evaluate(rows))
+
+        self.crew.over_blocks(len(self.rows), 65536, work)
+        parts = [slice(start, start + found[start]) for start in sorted(found)]
+        return np.concatenate([self._rows[p] for p in parts]), np.concatenate(
+            [self._bounds[p] for p in parts]
+        )
 
     def _reach(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what the bounds of rows would be if every distance to a chosen row were 1."""
@@ -286,25 +299,46 @@ class _Greedy:
         if not len(rows):
             return -np.inf
         self.evaluations += len(rows)
-        self._direct += int((self.count - np.maximum(self.done[rows], self.flushed)).sum())
-        kernels.evaluate(
-            rows, self.count, self.flushed, self.unit, self.picked, self.scale, self.theirs, self.use_own,
-            self.use_theirs, self.table, self.scaled, self.done, self.weights, self.value,
-        )  # fmt: skip
+        self._direct += int((self.count - self.known[rows]).sum())
+        m = self.count
+
+        def work(start: int, stop: int) -> None:
+            some = rows[start:stop]
+            kernels.fill(
+                some, m, self.unit, self.picked, self.scale, self.theirs, self.use_own, self.use_theirs, self.table,
+                self.by_distance, self.known,
+            )  # fmt: skip
+            self.value[some] = self._score(some, self.table[some, :m])
+
+        self.crew.over_blocks(len(rows), max(4, 2**16 // m), work)
         reach = self._reach(rows)
+        self.since[rows] = m
         self.base[rows] = self.value[rows] - FARTHEST * reach
         return float((self.quality[rows] * (self.value[rows] - self.error * reach)).max())
 
+    def _score(self, rows: NDArray[np.int64], gaps: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return v of rows from their distances to the chosen rows, scaled already or (by_distance) bare."""
+        if self.by_distance:
+            order = np.argsort(gaps, axis=1, kind="stable")
+            factor = self.use_own * self.scale[rows, None] + self.use_theirs * self.theirs[order]
+            gaps = factor * np.take_along_axis(gaps, order, axis=1)
+        else:
+            gaps.sort(axis=1)
+        return np.asarray(np.einsum("ij,j->i", gaps, self.weights[: self.count], dtype=np.float64))
+
     def _settle(self, allowed: NDArray[np.bool_], sure: float) -> tuple[int, float]:
         """Compute the scores of all rows that rounding may have put below the best again, and take the first best."""
-        current = np.flatnonzero(allowed & (self.done == self.count))
+        m = self.count
+        current = np.flatnonzero(allowed & (self.since == m))
         weighted = self.quality[current] * self.value[current]
         rounding = self.quality[current] * self.error * self._reach(current)
         rows = current[weighted + rounding >= sure]
-        scores = kernels.referee(
-            rows, unit_rows(self.rows[rows], np.float64), self.exact, self.scale, self.theirs, self.use_own,
-            self.use_theirs, self.weights, self.by_distance, self.count,
-        )  # fmt: skip
+        vectors = unit_rows(self.rows[rows], np.float64)
+        gaps = np.empty((len(rows), m))
+        self.crew.over_blocks(m, 512, lambda a, b: kernels.distances(a, b, vectors, self.exact, gaps))
+        if not self.by_distance:
+            gaps *= self.use_own * self.scale[rows, None] + self.use_theirs * self.theirs[:m]
+        scores = self._score(rows, gaps)
         self.settled += len(rows) - 1
         top = int(np.argmax(self.quality[rows] * scores))
         self.favourites = current[np.argsort(-weighted, kind="stable")[:8]]
@@ -332,15 +366,11 @@ class _Greedy:
         chosen = np.ascontiguousarray(self.picked[self.flushed : self.count].T)
 
         def work(start: int, stop: int) -> None:
-            products[start - offset : stop - offset] = self.unit[start:stop] @ chosen
-
-        step = 16384
-        for offset in range(0, len(self.unit), step):
-            products = np.empty((min(step, len(self.unit) - offset), chosen.shape[1]), dtype=self.unit.dtype)
-            over_blocks(len(products), 2048, lambda a, b: work(a + offset, b + offset))  # noqa: B023
             kernels.flush(
-                offset, products, self.flushed, self.count, self.scale, self.theirs, self.use_own, self.use_theirs,
-                self.table, self.by_distance, self.done, self.d_own, self.d_theirs, FARTHEST, self.base,
+                start, self.unit[start:stop] @ chosen, self.flushed, self.count, self.scale, self.theirs, self.use_own,
+                self.use_theirs, self.table, self.by_distance, self.known, self.since, self.d_own, self.d_theirs, FARTHEST, self.base,
             )  # fmt: skip
+
+        self.crew.over_blocks(len(self.unit), 2048, work)
         self.flushed = self.count
         self._direct = 0
