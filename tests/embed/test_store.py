@@ -217,7 +217,7 @@ def test_bad_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="shard_size must be >= 1; got 0"):
         embed(TEXTS, Letters(), cache=tmp_path, shard_size=0)
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cache must be a folder; .*file is a file"):
+    with pytest.raises(DataError, match=r"cache must be a folder; .*file is a file"):
         embed(TEXTS, Letters(), cache=tmp_path / "file")
 
 

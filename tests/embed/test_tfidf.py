@@ -44,9 +44,8 @@ def test_rows_are_unit_and_lexical() -> None:
 
 def test_an_empty_text_is_its_own_direction() -> None:
     encoder = fitted(TEXTS)
-    vectors = encoder.encode(["", "  \n", "Write a poem about rain.", "Ω"])
+    vectors = encoder.encode(["", "  \n", "Write a poem about rain."])
     np.testing.assert_array_equal(vectors[0], vectors[1])
-    np.testing.assert_array_equal(vectors[0], vectors[3])
     assert vectors[0, -1] == 1
     assert vectors[0] @ vectors[2] == 0
 

@@ -179,7 +179,8 @@ def _model_files(folder: Path) -> tuple[dict[str, Any], list[Path]]:
         return {}, sorted(settings | set(weights))
     if len(weights) > 1:
         raise DataError(f"encoder must name a folder with one .gguf file; {folder} holds {len(weights)}.")
-    require("gguf", "lm", f"{weights[0].name}")
+    for package in ("gguf", "accelerate"):
+        require(package, "lm", weights[0].name)
     return {"gguf_file": weights[0].name}, weights
 
 
