@@ -113,6 +113,21 @@ def test_equals_the_slow_loop_for_every_knob(knobs, rank_by):
         )
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("side", ["self", "neighbor", "both"])
+def test_against_a_kept_set_is_the_value_of_joining_it_alone(variant, side):
+    rng = np.random.default_rng(4)
+    kept, new = rng.normal(size=(20, 5)), rng.normal(size=(4, 5))
+    options = {"reference": kept, "variant": variant, "density_side": side, "neighbors": 3}
+    values = novelty(new, against=kept, **options)
+    for row, value in zip(new, values, strict=True):
+        assert_allclose(novelty(np.vstack([kept, row]), **options)[-1], value, rtol=1e-10)
+    copy = novelty(kept[3:4], against=kept, **options)[0]
+    assert copy < values.min()
+    with pytest.raises(DataError, match=r"against must have as many dimensions as embeddings \(5\); got 2\."):
+        novelty(new, against=kept[:, :2])
+
+
 def test_float32_agrees_with_float64_and_threads_and_blocks_do_not_matter():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(700, 24)).astype(np.float32)

@@ -158,12 +158,22 @@ def novelty(
     reduction: str | None = None,
     rank_by: str | None = None,
     density: ArrayLike | None = None,
+    against: ArrayLike | None = None,
+    against_density: ArrayLike | None = None,
     device: str = "cpu",
 ) -> NDArray[np.float64]:
     """Return the novelty of every sample, the terms of which `novelsum` is the mean or the sum.
 
-    Parameters, errors, warnings and cost are those of `novelsum`. Higher means that the sample adds more to
-    the set. Comparable within one call, or between sets of one size under one reference.
+    The parameters that are not below, errors, warnings and cost are those of `novelsum`. Higher means that the
+    sample adds more to the set. Comparable within one call, or between sets of one size under one reference.
+
+    Parameters
+    ----------
+    against : array (m, d), optional
+        Another set, such as the one that is kept already. Each sample is then measured alone against it: the
+        value that it would have if it alone joined that set. A copy of a row there has that row at distance 0.
+    against_density : array (m,), optional
+        Densities of the rows of `against`; without them they are computed, where the variant needs them.
 
     Returns
     -------
@@ -179,12 +189,22 @@ def novelty(
     _check.at_least("proximity_power", proximity_power, 0)
     rows = _check.embeddings("embeddings", embeddings, directions=True)
     n = len(rows)
-    if power == 0:
-        scale = np.ones(n)
-    else:
+    others = None
+    if against is not None:
+        others = _check.embeddings("against", against, directions=True)
+        _check.same_width("embeddings", rows, "against", others)
+    theirs = scale = np.ones(n)
+    if power > 0:
         if density is None:
             density = _density(rows, reference, neighbors, form.density_statistic, device)
-        scale = density_scale(density, n, power)
+        theirs = scale = density_scale(density, n, power)
+    if others is not None:
+        theirs = np.ones(len(others))
+        if power > 0 and form.density_side != "self":
+            if against_density is None:
+                against_density = _density(others, reference, neighbors, form.density_statistic, device)
+            theirs = density_scale(against_density, len(others), power)
+        return _weighted_distances(rows, scale, proximity_power, form, others, theirs)
     if n == 1:
         warnings.warn("one sample has no distances; its novelty is 0.", AssayWarning, stacklevel=3)
         return np.zeros(1)
@@ -195,7 +215,7 @@ def novelty(
             AssayWarning,
             stacklevel=3,
         )
-    return _weighted_distances(rows, scale, proximity_power, form)
+    return _weighted_distances(rows, scale, proximity_power, form, None, theirs)
 
 
 def resolve_variant(
@@ -267,49 +287,53 @@ def _density(
 
 
 def _weighted_distances(
-    rows: NDArray[np.floating], scale: NDArray[np.float64], proximity_power: float, form: Variant
+    rows: NDArray[np.floating],
+    scale: NDArray[np.float64],
+    proximity_power: float,
+    form: Variant,
+    others: NDArray[np.floating] | None,
+    theirs: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return for each row the rank-weighted sum or mean of its scaled distances to all rows."""
-    n = len(rows)
+    """Return for each row the rank-weighted sum or mean of its scaled distances to all rows, or to `others`."""
     unit = unit_rows(rows)
-    dtype = unit.dtype
-    weight = np.arange(1, n + 1, dtype=np.float64) ** -proximity_power
-    if not form.include_self:
-        weight = np.concatenate([[0.0], weight[:-1]])  # the own distance, 0, sorts first and counts nothing
+    facing = unit if others is None else unit_rows(others, unit.dtype.type)
+    weight = np.arange(1, len(facing) + 1 + (others is not None), dtype=np.float64) ** -proximity_power
+    if not form.include_self:  # the own distance, 0, sorts first and counts nothing
+        weight = np.concatenate([[0.0], weight[:-1]])
     share = weight / weight.sum() if form.reduction == "mean" else weight
-    tiny = 1e-3 if dtype == np.float32 else 1e-9  # below, rounding shows: subtract directly
-    # the row's own density factors out unless the other side's decides the sum or the order
-    factored = form.density_side == "self"
-    out = np.empty(n)
+    if others is not None:
+        share = share[1:]
+    tiny = 1e-3 if unit.dtype == np.float32 else 1e-9  # below, rounding shows: subtract directly
+    out = np.empty(len(rows))
 
     def work(start: int, stop: int) -> None:
-        gap = unit[start:stop] @ unit.T
+        gap = unit[start:stop] @ facing.T
         np.subtract(1, gap, out=gap)
         np.maximum(gap, 0, out=gap)
-        own = np.arange(stop - start), np.arange(start, stop)
+        own = (np.arange(stop - start), np.arange(start, stop)) if others is None else ([], [])
         gap[own] = np.inf
         row, column = np.nonzero(gap < tiny)
-        gap[own] = 0.0
         for at in range(0, len(row), 4096):
             i, j = row[at : at + 4096], column[at : at + 4096]
-            step = unit[start + i].astype(np.float64) - unit[j]
+            step = unit[start + i].astype(np.float64) - facing[j]
             gap[i, j] = (step * step).sum(axis=1) / 2.0
-        gap[own] = -1.0  # before any other distance, also 0
-        if factored:
+        gap[own] = 0.0
+        if (
+            form.density_side == "self"
+        ):  # the row's density scales all its distances alike and changes no rank
             gap.sort(axis=1)
-            gap[:, 0] = 0.0
             out[start:stop] = scale[start:stop] * np.einsum("ij,j->i", gap, share, dtype=np.float64)
             return
         factor = (
-            scale[None, :] if form.density_side == "neighbor" else scale[start:stop, None] + scale[None, :]
+            theirs[None, :] if form.density_side == "neighbor" else scale[start:stop, None] + theirs[None, :]
         )
         value = gap * factor
         if form.rank_by == "weighted":
             value.sort(axis=1)
         else:
+            gap[own] = -1.0  # first also among copies
             value = np.take_along_axis(value, np.argsort(gap, axis=1, kind="stable"), axis=1)
-        value[:, 0] = 0.0
         out[start:stop] = np.einsum("ij,j->i", value, share, dtype=np.float64)
 
-    over_blocks(n, max(1, min(1024, 2**24 // n)), work)
+    over_blocks(len(rows), max(1, min(1024, 2**24 // len(facing))), work)
     return out
