@@ -25,6 +25,7 @@ from assay.errors import AssayWarning, DataError
 
 BOMS = {b"\xff\xfe\x00\x00": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 UTF8_BOM = b"\xef\xbb\xbf"
+STDIN = "stdin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +65,53 @@ def records(path: Path, *, label: str | None = None) -> Iterator[Record]:
 def opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for reading, decompressed, past a UTF-8 byte order mark."""
     with open(path, "rb") as raw:
-        compressed_errors: tuple[type[Exception], ...] = ()
+        broken: tuple[type[Exception], ...] = (EOFError, zlib.error, gzip.BadGzipFile)
         if path.name.lower().endswith(".gz"):
             stream: Any = gzip.GzipFile(fileobj=raw)
         elif path.name.lower().endswith(".zst"):
             import zstandard
 
-            compressed_errors = (zstandard.ZstdError,)
-            stream = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+            broken = (EOFError, zstandard.ZstdError)
+            stream = _ZstdFile(raw)
         else:
             stream = raw
         buffered = stream if stream is raw else io.BufferedReader(stream, 1 << 20)
         try:
             yield _past_mark(path, buffered)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"{path}: must be a whole gzip file; {error}. Fetch it again.") from None
-        except compressed_errors as error:
-            raise DataError(f"{path}: must be a whole zstd file; {error}. Fetch it again.") from None
+        except broken as error:
+            kind = path.suffix.lower().removeprefix(".")
+            raise DataError(f"{path}: must be a whole .{kind} file; {error}. Fetch it again.") from None
+
+
+class _ZstdFile(io.RawIOBase):
+    """The text of a zstd file; one that is cut short raises EOFError, where the library's own reader ends."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        import zstandard
+
+        self._raw = raw
+        self._new = zstandard.ZstdDecompressor().decompressobj
+        self._frame: Any = None
+        self._text = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._text:
+            data = self._frame.unused_data if self._frame is not None and self._frame.eof else b""
+            data = data or self._raw.read(1 << 16)
+            if not data:
+                if self._frame is not None and not self._frame.eof:
+                    raise EOFError("it ends inside a frame")
+                return 0
+            if self._frame is None or self._frame.eof:
+                self._frame = self._new()
+            self._text = self._frame.decompress(data)
+        count = min(len(buffer), len(self._text))
+        buffer[:count] = self._text[:count]
+        self._text = self._text[count:]
+        return count
 
 
 def _past_mark(path: Path, stream: IO[bytes]) -> IO[bytes]:
@@ -105,7 +136,7 @@ def is_json_lines(path: Path) -> bool:
                 first = line.strip()
                 break
         if not first.startswith(b"["):
-            return True
+            return bool(first) or _named_lines(path)
         try:
             value = loads(first)
         except ValueError:
@@ -116,18 +147,21 @@ def is_json_lines(path: Path) -> bool:
 
 def _json(path: Path, name: str) -> Iterator[Record]:
     lines = is_json_lines(path)
-    named_lines = ".jsonl" in path.name.lower() or ".ndjson" in path.name.lower()
-    if lines and not named_lines:
+    if lines and not _named_lines(path):
         whole = _one_object(path)
         if whole is not None:
             yield Record(f"{name}:1", whole)
             return
         warnings.warn(f"{name} is JSON Lines under a .json name; read as such.", AssayWarning, stacklevel=2)
-    if not lines and named_lines:
+    if not lines and _named_lines(path) and name != STDIN:
         warnings.warn(
             f"{name} is a JSON array under a JSON Lines name; read as such.", AssayWarning, stacklevel=2
         )
     yield from (_json_lines if lines else _json_array)(path, name)
+
+
+def _named_lines(path: Path) -> bool:
+    return suffix_of(path).startswith((".jsonl", ".ndjson"))
 
 
 def _one_object(path: Path) -> Any:
@@ -166,6 +200,8 @@ def _json_lines(path: Path, name: str) -> Iterator[Record]:
 def _json_array(path: Path, name: str) -> Iterator[Record]:
     with opened(path) as stream:
         data = stream.read()
+    if not data.strip():
+        return
     try:
         rows = loads(data)
     except UnicodeDecodeError as error:
@@ -219,7 +255,7 @@ def _array_rows(text: str, name: str) -> Iterator[Record]:
 
 def _json_reason(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg[:1].lower()}{error.msg[1:]} at column {error.colno}"
+        return f"{error.msg[:1].lower()}{error.msg[1:].removesuffix(' at')} at column {error.colno}"
     return str(error)
 
 

@@ -53,8 +53,8 @@ class NearTexts:
 
     >>> texts = NearTexts(near=0.8)
     >>> texts.add(0, "The colors of the rainbow are red, orange, yellow, green, blue.")
-    >>> texts.nearest_before("The colours of the rainbow are red, orange, yellow, green, blue.")
-    (0, 0.853...)
+    >>> texts.nearest_before("THE  colors of the rainbow are red, orange, yellow, green, blue.")
+    (0, 1.0)
     """
 
     def __init__(self, *, near: float) -> None:

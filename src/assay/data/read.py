@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assay._check import at_least, choice, require
-from assay.data.containers import COMPRESSIONS, READERS, Record, records, suffix_of
+from assay.data.containers import COMPRESSIONS, READERS, STDIN, Record, records, suffix_of
 from assay.data.formats import FORMATS, sample_of, shape_of
 from assay.data.json_text import excerpt
 from assay.data.sample import Sample
@@ -258,7 +258,7 @@ def _records(source: str | Path) -> Iterator[Record]:
         yield from _hub_records(found["repo"], found["config"], found["split"])
         return
     for path in resolve(source):
-        yield from records(path, label="stdin" if path.parent.name.startswith(_SPOOL) else None)
+        yield from records(path, label=STDIN if path.parent.name.startswith(_SPOOL) else None)
 
 
 def _hub_records(repo: str, config: str | None, split: str | None) -> Iterator[Record]:

@@ -68,6 +68,10 @@ def trainer_snippet(path: str | Path, shape: str, trainer: str) -> tuple[str, st
     choice("trainer", trainer, TRAINERS)
     row = TRAINERS[trainer]
     contents = _contents(Path(path), shape)
+    if shape == "text" and "text" not in contents.columns:
+        raise DataError(
+            f"rows must be objects for {trainer}; got bare strings. Write each as an object with a 'text'."
+        )
     if contents.parts and trainer != "llamafactory":
         command, _ = _converted(contents, "sharegpt")
         raise DataError(
@@ -145,7 +149,7 @@ def _llamafactory(contents: Contents) -> str:
             raise DataError(
                 f"shape must be one that llamafactory reads; got this layout of {contents.shape}."
             )
-        command, _ = _converted(contents, "sharegpt")
+        command, _ = _converted(contents, "messages" if contents.shape == "sharegpt" else "sharegpt")
         raise DataError(
             f"shape must be one that llamafactory reads; got {contents.shape} with turns or columns that it "
             f"does not. Convert it: {command}"
@@ -174,7 +178,7 @@ def _llamafactory_entry(contents: Contents) -> dict[str, Any] | None:
             return None
         return {"columns": {"prompt": question, "response": answer} | beside("system", "tools")}
     if shape == "text":
-        return {"columns": {"prompt": "text"}} if "text" in columns else None
+        return {"columns": {"prompt": "text"}}
     if shape == "preference":
         sides = {"chosen": "chosen", "rejected": "rejected"}
         if "conversations" in columns:
@@ -226,7 +230,7 @@ def _trl(contents: Contents) -> str:
     trainer = "DPO" if shape == "preference" else "SFT"
     if shape == "preference":
         mapping = _trl_preference(contents)
-    elif not (shape in ("messages", "prompt_completion") or (shape == "text" and "text" in contents.columns)):
+    elif shape not in ("messages", "prompt_completion", "text"):
         command, name = _converted(contents, "messages")
         lines += [f"# TRL does not read the shape {shape}; convert the file first:", f"#   {command}"]
     builder = {".csv": "csv", ".parquet": "parquet", ".arrow": "arrow"}.get(suffix_of(name), "json")
@@ -320,7 +324,7 @@ def _axolotl_entry(contents: Contents) -> dict[str, Any] | None:
     if shape in ("prompt_completion", "query_response"):
         question, answer = _question_columns(contents)
         return _axolotl_plain(question, answer) if question in contents.strings else None
-    if shape == "text" and "text" in columns:
+    if shape == "text":
         return {"type": "completion", "field": "text"}
     if shape == "messages" and "developer" not in contents.roles:
         return _axolotl_chat("messages", "role", "content")

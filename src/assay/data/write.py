@@ -207,7 +207,7 @@ def _table(rows: Iterator[tuple[str, Any]], schema: Any) -> Any:
             table = pa.Table.from_pylist([row for _, row in pairs])
         else:
             table = pa.Table.from_pylist([row for _, row in pairs], schema=schema)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError) as error:
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
         raise DataError(
             f"{origin}: rows must fit one Arrow table; {str(error).splitlines()[0]}. Write .jsonl."
         ) from None
