@@ -302,8 +302,8 @@ def test_a_schema_that_is_not_known(tmp_path: Path) -> None:
     message = error_of(path)
     assert message == (
         f"{path}:1: row must have a known shape ({', '.join(FORMATS)}); got an object with keys "
-        "id, instruction, instances. Name the shape with --from to read every row as that one, or rename the columns. "
-        + HINT
+        "id, instruction, instances. Name the shape with --from to read every row as that one, "
+        "or rename the columns. " + HINT
     )
 
 

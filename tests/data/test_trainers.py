@@ -208,7 +208,8 @@ def test_what_no_trainer_reads(tmp_path: Path) -> None:
         snippet(tmp_path, "trl", {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}]})
     assert str(caught.value) == (
         "content must be text for trl; got lists of parts. "
-        "Convert it: assay convert data.jsonl --to sharegpt -o data.sharegpt.jsonl, and the result --to messages."
+        "Convert it: assay convert data.jsonl --to sharegpt -o data.sharegpt.jsonl, "
+        "and the result --to messages."
     )
     with pytest.raises(DataError, match=r"trainer must be one of llamafactory, trl, axolotl; got 'llama'"):
         trainer_snippet(tmp_path / "data.jsonl", "alpaca", "llama")

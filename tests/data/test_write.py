@@ -135,8 +135,10 @@ def test_csv_keeps_columns_delimiter_and_line_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
-        ([{"text": "a", "x": None}], "in:1: x must be a text or a number to fit a CSV; got null. Write .jsonl."),
-        ([{"text": "a", "x": [1]}], "in:1: x must be a text or a number to fit a CSV; got [1]. Write .jsonl."),
+        ([{"text": "a", "x": None}],
+         "in:1: x must be a text or a number to fit a CSV; got null. Write .jsonl."),
+        ([{"text": "a", "x": [1]}],
+         "in:1: x must be a text or a number to fit a CSV; got [1]. Write .jsonl."),
         ([{"text": "a"}, {"text": "b", "x": 1}],
          "in:2: row must have the columns text to fit the CSV; got text, x. Write .jsonl."),
         (["a"], "in:1: row must be an object to fit a CSV; got 'a'. Write .jsonl."),
@@ -214,7 +216,8 @@ def test_several_shapes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         write(samples, tmp_path / "a.jsonl")
     assert str(caught.value) == (
-        "samples must have one shape; got text and query_response (at in:2). Name the shape to write with --to."
+        "samples must have one shape; got text and query_response (at in:2). "
+        "Name the shape to write with --to."
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -16,9 +16,11 @@ from assay.data.turns import (
     is_plain,
     is_turn,
     is_turns,
+    one_pair,
     openai_turn,
     parse_turn,
     parse_turns,
+    plain_pairs,
     sharegpt_turn,
     string,
 )
@@ -89,32 +91,6 @@ def rendered(sample: Sample, shape: str | None) -> Any:
     return row
 
 
-def _plain_pairs(messages: Sequence[Message], *, system: bool) -> tuple[str | None, list[tuple[str, str]]]:
-    """Return the system text and the (question, answer) pairs of a plain, alternating conversation."""
-    turns = list(messages)
-    first = None
-    if turns and turns[0].role == "system":
-        if not system:
-            raise DataError("it has no place for a system turn")
-        first = turns.pop(0)
-    for number, message in enumerate(messages):
-        if not is_plain(message):
-            more = ", ".join(message.extra) or "more than text"
-            raise DataError(f"it has no place for what turn {number} holds besides text ({more})")
-    roles = [message.role for message in turns]
-    if not roles or roles != ["user", "assistant"] * (len(roles) // 2):
-        raise DataError(f"it holds questions and answers in turn; got {', '.join(roles[:6]) or 'nothing'}")
-    texts = [message.content for message in turns]
-    return (first.content if first else None), list(zip(texts[::2], texts[1::2], strict=True))
-
-
-def _one_pair(messages: Sequence[Message]) -> tuple[str, str]:
-    _, pairs = _plain_pairs(messages, system=False)
-    if len(pairs) != 1:
-        raise DataError(f"it holds one question and one answer; got {len(messages)} turns")
-    return pairs[0]
-
-
 def _has(row: Any, *keys: str) -> bool:
     return isinstance(row, dict) and all(key in row for key in keys)
 
@@ -166,7 +142,7 @@ def _parse_alpaca(row: Any, origin: str) -> tuple[Message, ...]:
 
 
 def _render_alpaca(messages: Sequence[Message], columns: Mapping[str, Any]) -> dict[str, Any]:
-    system, pairs = _plain_pairs(messages, system=True)
+    system, pairs = plain_pairs(messages, system=True)
     row: dict[str, Any] = {"instruction": pairs[-1][0], "input": "", "output": pairs[-1][1]}
     if system is not None:
         row["system"] = system
@@ -204,7 +180,7 @@ def _parse_prompt_completion(row: Any, origin: str) -> tuple[Message, ...]:
 
 
 def _render_prompt_completion(messages: Sequence[Message], columns: Mapping[str, Any]) -> dict[str, Any]:
-    question, answer = _one_pair(messages)
+    question, answer = one_pair(messages)
     return {"prompt": question, "completion": answer} | _beside(columns, "prompt", "completion")
 
 
@@ -220,7 +196,7 @@ def _parse_query_response(row: Any, origin: str) -> tuple[Message, ...]:
 
 
 def _render_query_response(messages: Sequence[Message], columns: Mapping[str, Any]) -> dict[str, Any]:
-    question, answer = _one_pair(messages)
+    question, answer = one_pair(messages)
     return {"query": question, "response": answer} | _beside(columns, "query", "response")
 
 
@@ -248,7 +224,7 @@ def _parse_history(row: Any, origin: str) -> tuple[Message, ...]:
 
 
 def _render_history(messages: Sequence[Message], columns: Mapping[str, Any]) -> dict[str, Any]:
-    _, pairs = _plain_pairs(messages, system=False)
+    _, pairs = plain_pairs(messages, system=False)
     return {"history": [{"user": user, "bot": bot} for user, bot in pairs]} | _beside(columns, "history")
 
 
@@ -386,7 +362,7 @@ FORMATS: dict[str, Format] = {
         lambda row: any(_has(row, *keys) for keys in QUESTION_KEYS),
         _parse_query_response,
         _render_query_response,
-        lambda row: _question_keys(row),
+        _question_keys,
     ),
     "questions": Format(
         "questions",

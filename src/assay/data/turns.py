@@ -144,6 +144,33 @@ def beyond_text(message: Message) -> dict[str, Any]:
     return said | ({"parts": parts} if parts else {})
 
 
+def plain_pairs(messages: Sequence[Message], *, system: bool) -> tuple[str | None, list[tuple[str, str]]]:
+    """Return the system text and the (question, answer) pairs of a plain, alternating conversation."""
+    turns = list(messages)
+    first = None
+    if turns and turns[0].role == "system":
+        if not system:
+            raise DataError("it has no place for a system turn")
+        first = turns.pop(0)
+    for number, message in enumerate(messages):
+        if not is_plain(message):
+            more = ", ".join(message.extra) or "more than text"
+            raise DataError(f"it has no place for what turn {number} holds besides text ({more})")
+    roles = [message.role for message in turns]
+    if not roles or roles != ["user", "assistant"] * (len(roles) // 2):
+        raise DataError(f"it holds questions and answers in turn; got {', '.join(roles[:6]) or 'nothing'}")
+    texts = [message.content for message in turns]
+    return (first.content if first else None), list(zip(texts[::2], texts[1::2], strict=True))
+
+
+def one_pair(messages: Sequence[Message]) -> tuple[str, str]:
+    """Return the question and the answer of a plain conversation of two turns."""
+    _, pairs = plain_pairs(messages, system=False)
+    if len(pairs) != 1:
+        raise DataError(f"it holds one question and one answer; got {len(messages)} turns")
+    return pairs[0]
+
+
 def _part_text(part: Any) -> str | None:
     """Return the text of a part that is text and nothing else, in its OpenAI or LLaMA-Factory spelling."""
     if isinstance(part, str):
