@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from assay.select.baseline import random
 from assay.select.kcenter import kcenter
 from assay.select.novelselect import novelselect
-from assay.select.selection import Selection
+from assay.select.selection import Selection, nearest_earlier
 
-__all__ = ["SELECTORS", "Selection", "Selector", "kcenter", "novelselect", "random"]
+__all__ = ["SELECTORS", "Selection", "Selector", "kcenter", "nearest_earlier", "novelselect", "random"]
 
 
 @dataclass(frozen=True, slots=True)

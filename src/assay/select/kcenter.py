@@ -83,6 +83,7 @@ def kcenter(
     weights = quality_weights(quality, quality_power, n)
     unit = unit_rows(rows)
     nearest = np.full(n, np.inf)
+    tiny = 1e-3 if unit.dtype == np.float32 else 1e-9
     chosen: list[int] = []
     gains: list[float] = []
     inside = list(rules.initial)
@@ -93,7 +94,7 @@ def kcenter(
 
     def approach(row: int) -> None:
         """Lower every row's distance to its nearest chosen row by its distance to `row`."""
-        crew.over_blocks(n, 16384, lambda a, b: kernels.approach(a, b, unit, unit[row], nearest))
+        crew.over_blocks(n, 16384, lambda a, b: kernels.approach(a, b, unit, unit[row], tiny, nearest))
 
     with Crew() as crew:
         for row in inside:

@@ -114,9 +114,12 @@ def distances(start, stop, vectors, picked, out):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def approach(start, stop, unit, center, nearest):  # type: ignore[no-untyped-def]
-    """Lower `nearest` to the cosine distance from each unit row to `center` where that is smaller."""
+def approach(start, stop, unit, center, tiny, nearest):  # type: ignore[no-untyped-def]
+    """Lower `nearest` to the cosine distance from each unit row to `center` where that is smaller.
+
+    Distances below `tiny` are computed by differences, since 1 - cosine would show rounding there.
+    """
     for i in range(start, stop):
-        gap = _distance(unit[i], center, 1e-3 if unit.dtype == np.float32 else 1e-9)
+        gap = _distance(unit[i], center, tiny)
         if gap < nearest[i]:
             nearest[i] = gap

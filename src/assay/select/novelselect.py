@@ -156,7 +156,7 @@ def novelselect(
     first = list(rules.initial)
     chosen: list[int] = []
     if not first:
-        drawn = int(np.random.RandomState(seed).randint(0, n))  # noqa: NPY002  (the released program's draw)
+        drawn = int(np.random.RandomState(seed).randint(0, n))
         dense = None if density is None else np.asarray(density, dtype=np.float64)
         first = chosen = [start_row(start, rules, drawn, dense)]
         rules.take(chosen[0])

