@@ -215,6 +215,19 @@ def test_broken_array(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('[{"text": "a"},]', "row 2 of the JSON array must be JSON, rows parted by commas; got ']'."),
+        ('[{"text": "a"}] [1]', "JSON array must be the whole file; got '[1]' after its ']'."),
+        ("[" * 9000, "row must be JSON; nested too deeply."),
+    ],
+)
+def test_other_ways_to_break_an_array(tmp_path: Path, text: str, problem: str) -> None:
+    path = put(tmp_path, "a.json", text.encode())
+    assert error_of(path) == f"{path}:1: {problem} {HINT}"
+
+
 def test_utf8_byte_order_mark(tmp_path: Path) -> None:
     for name, data in {"a.json": json.dumps(ROWS).encode(), "a.jsonl": lines(ROWS)}.items():
         assert rows_of(put(tmp_path, name, b"\xef\xbb\xbf" + data)) == ROWS
@@ -225,6 +238,11 @@ def test_utf16(tmp_path: Path) -> None:
     assert error_of(path) == (
         f"{path}:1: must be UTF-8; got UTF-16 (it opens with the bytes ff fe). "
         "Convert it: iconv -f UTF-16 -t UTF-8 a.jsonl"
+    )
+    path = put(tmp_path, "b.jsonl", lines(ROWS).decode().encode("utf-16-le"))
+    assert error_of(path) == (
+        f"{path}:1: must be UTF-8; got zero bytes (7b 00 22 00), as UTF-16 has. "
+        "Convert it: iconv -f UTF-16LE -t UTF-8 b.jsonl"
     )
 
 

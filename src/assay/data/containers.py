@@ -122,6 +122,11 @@ def _past_mark(path: Path, stream: IO[bytes]) -> IO[bytes]:
                 f"{path}:1: must be UTF-8; got {encoding} (it opens with the bytes {mark.hex(' ')}). "
                 f"Convert it: iconv -f {encoding} -t UTF-8 {path.name}"
             )
+    if b"\x00" in head:
+        raise DataError(
+            f"{path}:1: must be UTF-8; got zero bytes ({head.hex(' ')}), as UTF-16 has. "
+            f"Convert it: iconv -f UTF-16LE -t UTF-8 {path.name}"
+        )
     if head.startswith(UTF8_BOM):
         stream.read(len(UTF8_BOM))
     return stream
@@ -232,9 +237,15 @@ def _array_rows(text: str, name: str) -> Iterator[Record]:
         try:
             row, at = decode(text, at)
         except json.JSONDecodeError as error:
-            cut = error.msg.startswith("Unterminated string") or error.pos >= whole - len("false")
             at = min(error.pos, whole)
+            rest = text[at:whole]
+            cut = error.msg.startswith("Unterminated string") or (len(rest) < 5 and not set(rest) & set("]}"))
             break
+        except RecursionError:
+            yield Record(
+                f"{name}:{text.count(chr(10), 0, at) + 1}", None, "row must be JSON; nested too deeply."
+            )
+            return
         number += 1
         yield Record(f"{name}:{number}", row)
         at = skip(at)
@@ -247,6 +258,9 @@ def _array_rows(text: str, name: str) -> Iterator[Record]:
         problem = (
             f"JSON array must end with ']'; the file is cut short after {number} whole rows. Fetch it again."
         )
+    elif text.startswith("]", at) and at + 1 < whole:
+        got = excerpt(text[at + 1 : at + 61].strip())
+        problem = f"JSON array must be the whole file; got {got} after its ']'."
     else:
         got = excerpt(text[at : at + 60])
         problem = f"row {number + 1} of the JSON array must be JSON, rows parted by commas; got {got}."
@@ -260,8 +274,6 @@ def _json_reason(error: ValueError) -> str:
 
 
 def _not_utf8(text: bytes, error: UnicodeDecodeError) -> str:
-    if b"\x00" in text[:64]:
-        return "must be UTF-8; got zero bytes, as in UTF-16. Convert it: iconv -f UTF-16 -t UTF-8"
     start = text.rfind(b"\n", 0, error.start) + 1
     return (
         f"must be UTF-8; got the byte 0x{text[error.start]:02x} at {error.start - start + 1} in the line. "
