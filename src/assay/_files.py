@@ -68,11 +68,10 @@ def new_folder(path: str | Path, *, overwrite: bool = False, resume: bool = Fals
     folder = Path(path)
     if folder.is_file():
         raise DataError(f"output must be a folder; {folder} is a file.")
-    if folder.is_dir() and any(folder.iterdir()):
-        if not (overwrite or resume):
-            raise DataError(
-                f"output must be a new or empty folder; {folder} holds files. "
-                "Use --resume to go on with an interrupted run, or --overwrite to replace it."
-            )
+    if folder.is_dir() and any(folder.iterdir()) and not (overwrite or resume):
+        raise DataError(
+            f"output must be a new or empty folder; {folder} holds files. "
+            "Use --resume to go on with an interrupted run, or --overwrite to replace it."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     return folder

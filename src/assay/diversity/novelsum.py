@@ -310,7 +310,8 @@ def _weighted_distances(
         gap = unit[start:stop] @ facing.T
         np.subtract(1, gap, out=gap)
         np.maximum(gap, 0, out=gap)
-        own = (np.arange(stop - start), np.arange(start, stop)) if others is None else ([], [])
+        here = np.arange(start, stop if others is None else start)  # the rows themselves among those they face
+        own = here - start, here
         gap[own] = np.inf
         row, column = np.nonzero(gap < tiny)
         for at in range(0, len(row), 4096):

@@ -52,8 +52,8 @@ def same_rows(matrix: NDArray[np.floating]) -> NDArray[np.intp]:
 
 def _nearly_equal(matrix: NDArray[np.floating], rows: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return for each of `rows` (distinct, ascending) the position of the first one joined to it."""
-    direction = np.random.default_rng(0).standard_normal(matrix.shape[1])
-    direction /= np.sqrt((direction * direction).sum())
+    arrow = np.random.default_rng(0).standard_normal(matrix.shape[1])
+    direction = arrow / np.linalg.norm(arrow)
     length = norms(matrix)[rows]
     place = np.empty(len(rows))
     for start in range(0, len(rows), 8192):

@@ -368,7 +368,8 @@ class _Greedy:
         def work(start: int, stop: int) -> None:
             kernels.flush(
                 start, self.unit[start:stop] @ chosen, self.flushed, self.count, self.scale, self.theirs, self.use_own,
-                self.use_theirs, self.table, self.by_distance, self.known, self.since, self.d_own, self.d_theirs, FARTHEST, self.base,
+                self.use_theirs, self.table, self.by_distance, self.known, self.since, self.d_own, self.d_theirs, FARTHEST,
+                self.base,
             )  # fmt: skip
 
         self.crew.over_blocks(len(self.unit), 2048, work)

@@ -1,0 +1,112 @@
+"""knn against a sort of all float64 distances, on the CPU and through torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from assay.errors import DataError, MissingExtraError
+from assay.neighbors import exact, knn
+from assay.neighbors.exact import METRICS
+
+
+def plain(queries, k, reference, metric):
+    """Sort all distances, ties by lower row; None: the queries themselves, no row its own neighbour."""
+    own = reference is None
+    a = np.asarray(queries, dtype=np.float64)
+    b = a if own else np.asarray(reference, dtype=np.float64)
+    if metric == "cosine":
+        a = a / np.linalg.norm(a, axis=1, keepdims=True)
+        b = b / np.linalg.norm(b, axis=1, keepdims=True)
+    squares = np.array([[((x - y) ** 2).sum() for y in b] for x in a])
+    if own:
+        np.fill_diagonal(squares, np.inf)
+    index = np.argsort(squares, axis=1, kind="stable")[:, :k]
+    found = np.take_along_axis(squares, index, 1)
+    return index, {"l2": np.sqrt(found), "sqeuclidean": found, "cosine": found / 2}[metric]
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    metric=st.sampled_from(METRICS),
+    own=st.booleans(),
+    dtype=st.sampled_from([np.float16, np.float32, np.float64]),
+    copies=st.booleans(),
+    offset=st.sampled_from([0.0, 30.0]),
+)
+def test_equals_a_sort_of_all_distances(seed, metric, own, dtype, copies, offset):
+    rng = np.random.default_rng(seed)
+    rows = (rng.normal(size=(60, 7)) + offset).astype(dtype)
+    if copies:
+        rows[20:60] = rows[rng.integers(20, size=40)]
+    queries = rows if own else rows[:9]
+    k = int(rng.integers(1, 50))
+    reference = None if own else rows
+    found = knn(queries, k, reference=reference, metric=metric)
+    index, distances = plain(queries, k, reference, metric)
+    assert_allclose(found.distances, distances, rtol=1e-12, atol=1e-15)
+    assert found.indices.tolist() == index.tolist()
+
+
+def test_torch_finds_the_same(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(3000, 24)).astype(np.float32)
+    rows[50:120] = rows[7]
+    queries = rows[::5]
+    here = knn(queries, 9, reference=rows)
+    monkeypatch.setattr(
+        exact, "_search", lambda q, r, k, device: exact._search_torch(q, r, k, "cpu")
+    )  # the code that a GPU runs, on the processor
+    there = knn(queries, 9, reference=rows)
+    assert here.indices.tobytes() == there.indices.tobytes()
+    assert here.distances.tobytes() == there.distances.tobytes()
+
+
+def test_huge_and_tiny_numbers_keep_their_order():
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(100, 5))
+    base = knn(rows, 4)
+    for scale in (1e-150, 1e150):
+        scaled = knn(rows * scale, 4)
+        assert scaled.indices.tolist() == base.indices.tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "text"),
+    [
+        (([[1.0]], 1), {}, r"k must be from 1 to 0, the number of rows that can be neighbors; got 1\."),
+        (([[1.0], [2.0]], 2), {}, r"k must be from 1 to 1, .*; got 2\."),
+        (([[1.0]], 0), {"reference": [[1.0]]}, r"k must be from 1 to 1, .*; got 0\."),
+        (
+            ([[1.0]], 1),
+            {"reference": [[1.0, 2.0]]},
+            r"reference must have as many dimensions as queries \(1\); got 2\.",
+        ),
+        (([[1.0]], 1), {"reference": [[np.nan]]}, r"reference must be finite; 1 of 1 rows"),
+        (([[0.0]], 1), {"reference": [[1.0]], "metric": "cosine"}, r"queries must have no zero rows"),
+        (([[1.0]], 1), {"metric": "cosin"}, r"metric must be one of .*Did you mean 'cosine'\?"),
+        (([["a"]], 1), {}, r"queries must hold real numbers"),
+    ],
+)
+def test_errors(arguments, options, text):
+    with pytest.raises(DataError, match=text):
+        knn(*arguments, **options)
+
+
+def test_devices_that_are_not_there():
+    with pytest.raises(DataError, match=r"device must be one that this machine has; got 'cuda:99'"):
+        knn([[1.0], [2.0]], 1, device="cuda:99")
+    with pytest.raises(DataError, match=r"device must be auto, cpu, cuda or cuda:N; got 'gpu'\."):
+        knn([[1.0], [2.0]], 1, device="gpu")
+
+
+def test_missing_torch_is_named(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    with pytest.raises(
+        MissingExtraError, match=r"device 'cuda' needs torch; install it with: pip install 'assay\[lm\]'"
+    ):
+        knn([[1.0], [2.0]], 1, device="cuda")
