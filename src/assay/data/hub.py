@@ -185,15 +185,14 @@ def push(
     as large files (over about 10 MB) are sent as one request.
     """
     paths = _local(Path(folder), files)
-    if len(repo) > 96 or not re.fullmatch(
-        r"{0}/{0}(?<!\.git)".format(r"(?!.*(?:--|\.\.))\w(?:[\w.-]*\w)?"), repo
-    ):
+    if len(repo) > 96 or not _REPOSITORY.fullmatch(repo):
         raise DataError(
             f"repo must be org/name, of letters, digits, '-', '_' and '.'; got {repo!r}. "
             "Give the name of the repository, not its address."
         )
     hub = require("huggingface_hub", "hub", "--push")
     errors = require("huggingface_hub.errors", "hub", "--push")
+    utils = require("huggingface_hub.utils", "hub", "--push")
     offline = os.environ.get("HF_HUB_OFFLINE", "")
     if offline.upper() in ("1", "ON", "YES", "TRUE"):
         raise DataError(f"HF_HUB_OFFLINE must be unset for a push; got {offline}. Unset it, or push later.")
@@ -209,7 +208,7 @@ def push(
         library_version=__version__,
     )
     try:
-        with _bars_on_terminals_only(hub):
+        with _bars_on_terminals_only(utils):
             additions = [hub.CommitOperationAdd(name, path) for name, path in paths.items()]
             additions.append(hub.CommitOperationAdd("README.md", card.encode("utf-8")))
             there = _existing(api, errors, repo)
@@ -315,7 +314,8 @@ def _refusal(error: BaseException, repo: str, endpoint: str) -> str:
     if status == 412:
         return f"repo must not change during a push; {repo} did ({detail}). Push again."
     if status is not None:
-        return f"the hub must accept the push to {repo}; got {_one_line(detail)}. Push again later."
+        advice = " Push again later." if status >= 500 or status == 429 else ""
+        return f"the hub must accept the push to {repo}; got {detail}.{advice}"
     if any(type(e).__name__ == "OfflineModeIsEnabled" for e in chain):
         return "HF_HUB_OFFLINE must be unset for a push; got offline mode. Unset it, or push later."
     last = chain[-1]
@@ -330,14 +330,10 @@ def _refusal(error: BaseException, repo: str, endpoint: str) -> str:
 
 
 @contextmanager
-def _bars_on_terminals_only(hub: Any) -> Iterator[None]:
+def _bars_on_terminals_only(utils: Any) -> Iterator[None]:
     """Keep the hub client's progress bars off where standard error is no terminal."""
-    utils = hub.utils
-    if (
-        sys.stderr.isatty()
-        or utils.are_progress_bars_disabled()
-        or hub.constants.HF_HUB_DISABLE_PROGRESS_BARS is False
-    ):
+    decided = os.environ.get("HF_HUB_DISABLE_PROGRESS_BARS") is not None  # and the client keeps to it
+    if decided or sys.stderr.isatty() or utils.are_progress_bars_disabled():
         yield
         return
     utils.disable_progress_bars()
