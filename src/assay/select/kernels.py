@@ -69,20 +69,36 @@ def flush(  # type: ignore[no-untyped-def]
 ):
     """Store the distances of the rows from `first` on to the chosen rows from `flushed` on; tighten their bounds.
 
-    `products` holds the dot products, one column a chosen row. The bound of row i, evaluated when `since[i]` rows
+    `products` holds the dot products, one column a chosen row, and is overwritten. The bound of row i, evaluated when `since[i]` rows
     were chosen, took each later distance for `limit`; now it takes it for what it is.
     """
+    one = products.dtype.type(1)
+    zero = products.dtype.type(0)
     for at in range(products.shape[0]):
         i = first + at
-        change = 0.0
-        for s in range(flushed, count):
-            gap = max(0.0, 1.0 - np.float64(products[at, s - flushed]))
-            if s >= known[i]:
-                table[i, s] = gap if bare else (use_own * own[i] + use_theirs * theirs[s]) * gap
-            if s >= since[i]:
-                change += (gap - limit) * (own[i] * d_own[s] + d_theirs[s])
-        base[i] += change
+        gaps = products[at]
+        mine = own[i]
+        for s in range(count - flushed):
+            gaps[s] = max(zero, one - gaps[s])
+        start = max(flushed, known[i])
+        target = table[i, start:count]
+        source = gaps[start - flushed : count - flushed]
+        if bare:
+            for s in range(target.shape[0]):
+                target[s] = source[s]
+        else:
+            others = theirs[start:count]
+            for s in range(target.shape[0]):
+                target[s] = (use_own * mine + use_theirs * others[s]) * source[s]
         known[i] = count
+        start = max(flushed, since[i])
+        source = gaps[start - flushed : count - flushed]
+        by_own = d_own[start:count]
+        by_theirs = d_theirs[start:count]
+        change = 0.0
+        for s in range(source.shape[0]):
+            change += (source[s] - limit) * (mine * by_own[s] + by_theirs[s])
+        base[i] += change
 
 
 @njit(cache=True, nogil=True)

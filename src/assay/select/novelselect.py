@@ -243,29 +243,31 @@ class _Greedy:
         self.value = np.zeros(n)
         self.base = np.zeros(n)
         self._rows, self._bounds = np.empty(n, dtype=np.int64), np.empty(n)
-        self.favourites = np.empty(0, dtype=np.int64)
+        self.favourites = np.empty(0, dtype=np.int64)  # the best of the last step, evaluated first in the next
+        self.current: list[NDArray[np.int64]] = []  # rows evaluated in this step
         self.count = self.flushed = 0
         self.evaluations = self.settled = 0
         self._direct = 0
-        for row in first:
-            self._add(row)
+        for row, vector in zip(first, unit_rows(rows[first], np.float64), strict=True):
+            self._add(row, vector)
         self._flush()
 
     def step(self, allowed: NDArray[np.bool_]) -> tuple[int, float]:
         """Choose the best allowed row, add it, and return it with its exact score."""
-        if self.count - self.flushed >= self._patience() or self._direct > len(self.rows):
+        if self.count - self.flushed >= np.clip(self.count // 8, 32, 256) or self._direct > 4 * len(self.rows):
             self._flush()
+        self.current = []
         sure = self._evaluate(self.favourites[allowed[self.favourites]])  # some row scores at least this
         rows, bounds = self._waiting(allowed, sure)
         while len(rows):
-            some = max(64, len(rows) // 4)
+            some = max(128, len(rows) // 4)
             if some < len(rows):  # the highest bounds first: they raise the bar for the rest
                 order = np.argpartition(-bounds, some)
                 rows, bounds = rows[order], bounds[order]
             sure = max(sure, self._evaluate(rows[:some]))
             still = bounds[some:] >= sure
             rows, bounds = rows[some:][still], bounds[some:][still]
-        return self._settle(allowed, sure)
+        return self._settle(sure)
 
     def _waiting(
         self, allowed: NDArray[np.bool_], sure: float
@@ -290,15 +292,12 @@ class _Greedy:
         """Return what the bounds of rows would be if every distance to a chosen row were 1."""
         return np.asarray(self.scale[rows] * self.sum_own + self.sum_theirs)
 
-    def _patience(self) -> int:
-        """Return after how many choices all rows' distances are computed in one matrix product."""
-        return int(np.clip(self.count // 8, 8, 128))
-
     def _evaluate(self, rows: NDArray[np.int64]) -> float:
         """Bring rows up to date and return what the best weighted score among them is at least."""
         if not len(rows):
             return -np.inf
         self.evaluations += len(rows)
+        self.current.append(rows)
         self._direct += int((self.count - self.known[rows]).sum())
         m = self.count
 
@@ -326,13 +325,13 @@ class _Greedy:
             gaps.sort(axis=1)
         return np.asarray(np.einsum("ij,j->i", gaps, self.weights[: self.count], dtype=np.float64))
 
-    def _settle(self, allowed: NDArray[np.bool_], sure: float) -> tuple[int, float]:
+    def _settle(self, sure: float) -> tuple[int, float]:
         """Compute the scores of all rows that rounding may have put below the best again, and take the first best."""
         m = self.count
-        current = np.flatnonzero(allowed & (self.since == m))
+        current = np.concatenate(self.current)
         weighted = self.quality[current] * self.value[current]
         rounding = self.quality[current] * self.error * self._reach(current)
-        rows = current[weighted + rounding >= sure]
+        rows = np.sort(current[weighted + rounding >= sure])
         vectors = unit_rows(self.rows[rows], np.float64)
         gaps = np.empty((len(rows), m))
         self.crew.over_blocks(m, 512, lambda a, b: kernels.distances(a, b, vectors, self.exact, gaps))
@@ -342,14 +341,14 @@ class _Greedy:
         self.settled += len(rows) - 1
         top = int(np.argmax(self.quality[rows] * scores))
         self.favourites = current[np.argsort(-weighted, kind="stable")[:8]]
-        row = int(rows[top])
-        self._add(row)
-        return row, float(scores[top])
+        self._add(int(rows[top]), vectors[top])
+        return int(rows[top]), float(scores[top])
 
-    def _add(self, row: int) -> None:
+    def _add(self, row: int, vector: NDArray[np.float64]) -> None:
+        """Put a row into the set."""
         m = self.count
         self.picked[m] = self.unit[row]
-        self.exact[m] = unit_rows(self.rows[row : row + 1], np.float64)[0]
+        self.exact[m] = vector
         self.theirs[m] = self.scale[row]
         weight = self.weights[m]
         self.d_own[m] = self.use_own * weight
@@ -372,6 +371,6 @@ class _Greedy:
                 self.base,
             )  # fmt: skip
 
-        self.crew.over_blocks(len(self.unit), 2048, work)
+        self.crew.over_blocks(len(self.unit), 4096, work)
         self.flushed = self.count
         self._direct = 0

@@ -1,0 +1,135 @@
+"""The benchmarks, one function each; `CASES` names them."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from assay.diversity import novelsum
+from assay.neighbors import local_density
+from assay.select import kcenter, novelselect, random
+from benchmarks.machine import multiply_rate, peak_gb, read_rate
+from benchmarks.vectors import pool
+
+
+def plain_greedy() -> list[dict]:
+    """NovelSelect against the plain greedy of the paper, both sides' density, one run, compiled before.
+
+    Plain: every step computes the distances of all rows to all chosen ones and sorts them anew, as the released
+    program does, in float64. Plain with memory: the same, but distances are kept from step to step.
+    """
+    n, k = 6000, 600
+    rows, name = pool(n)
+    density = local_density(rows)
+    novelselect(rows[:500], budget=20, density=density[:500])
+    lazy, seconds = timed(lambda: novelselect(rows, budget=k, density=density))
+    start = int(lazy.indices[0])
+    kept, kept_seconds = timed(lambda: _greedy(rows, density**0.5, start, k, keep=True))
+    plain, plain_seconds = timed(lambda: _greedy(rows, density**0.5, start, k, keep=False))
+    same = bool((lazy.indices == plain).all() and (lazy.indices == kept).all())
+    base = {"data": name, "n": n, "d": 512, "budget": k, "same rows in the same order": same}
+    return [
+        base | {"method": "plain", "seconds": plain_seconds, "times slower": plain_seconds / seconds},
+        base | {"method": "plain with memory", "seconds": kept_seconds, "times slower": kept_seconds / seconds},
+        base
+        | {
+            "method": "novelselect",
+            "seconds": seconds,
+            "times slower": 1.0,
+            "share of scores evaluated": lazy.facts["evaluations_share"],
+        },
+    ]
+
+
+def _greedy(rows: np.ndarray, scale: np.ndarray, start: int, budget: int, *, keep: bool) -> np.ndarray:
+    unit = rows.astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    chosen = [start]
+    table = np.empty((len(rows), budget))
+    while len(chosen) < budget:
+        m = len(chosen)
+        if keep:
+            table[:, m - 1] = 1 - unit @ unit[chosen[-1]]
+        else:
+            table[:, :m] = 1 - unit @ unit[chosen].T
+        scaled = table[:, :m] * (scale[:, None] + scale[chosen])
+        v = np.sort(scaled, axis=1) @ (1 / np.arange(1, m + 1))
+        v[chosen] = -np.inf
+        chosen.append(int(v.argmax()))
+    return np.array(chosen)
+
+
+def density() -> list[dict]:
+    """Density of a pool within itself: the true 11 nearest rows of every row. Floor: the products alone."""
+    rows, name = pool(52_002)
+    _, seconds = timed(lambda: local_density(rows))
+    return [
+        {"data": name, "n": len(rows), "d": 512, "seconds": seconds, "peak GB": peak_gb()}
+        | floor(seconds, 2.0 * len(rows) ** 2 * 512, 0.0)
+    ]
+
+
+def select_5000() -> list[dict]:
+    """Selectors, 5,000 of 52,002 rows, density given; the NovelSum of the choice beside.
+
+    Floor: n x budget distances as matrix products, and each distance written and read once (float32).
+    """
+    rows, name = pool(52_002)
+    k, n = 5000, len(rows)
+    density = local_density(rows)
+    novelselect(rows[:500], budget=20, density=density[:500])
+    kcenter(rows[:500], budget=5)
+    out = []
+    for method, side, run in (
+        ("novelselect", "both", lambda: novelselect(rows, budget=k, density=density)),
+        ("novelselect", "self", lambda: novelselect(rows, budget=k, density=density, density_side="self")),
+        ("kcenter", "", lambda: kcenter(rows, budget=k)),
+        ("random", "", lambda: random(rows, budget=k)),
+    ):
+        found, seconds = timed(run)
+        value = novelsum(rows[found.indices], density=density[found.indices])
+        row = {"data": name, "n": n, "d": 512, "budget": k, "method": method, "density side": side}
+        row |= {"seconds": seconds, "peak GB so far": peak_gb(), "NovelSum": value}
+        row |= {} if method == "random" else floor(seconds, 2.0 * n * k * 512, 8.0 * n * k)
+        if method == "novelselect":
+            row |= {"evaluations a row": found.facts["evaluations"] / n}
+            row |= {"share of scores evaluated": found.facts["evaluations_share"]}
+        out.append(row)
+    return out
+
+
+def novelsum_10000() -> list[dict]:
+    """NovelSum of 10,000 rows against a reference of 52,002, density and distances.
+
+    Floor: both products, and one pass over the n x n distances.
+    """
+    rows, name = pool(52_002)
+    chosen = rows[np.random.default_rng(0).permutation(len(rows))[:10_000]]
+    found, density_seconds = timed(lambda: local_density(chosen, reference=rows))
+    value, seconds = timed(lambda: novelsum(chosen, density=found))
+    n = float(len(chosen))
+    base = {"data": name, "n": len(chosen), "reference": len(rows), "d": 512}
+    return [
+        base | {"stage": "density", "seconds": density_seconds} | floor(density_seconds, 2 * n * len(rows) * 512, 0.0),
+        base | {"stage": "distances and ranks", "seconds": seconds} | floor(seconds, 2 * n * n * 512, 4 * n * n),
+        base
+        | {"stage": "all", "seconds": density_seconds + seconds, "peak GB": peak_gb(), "NovelSum": value}
+        | floor(density_seconds + seconds, 2 * n * (len(rows) + n) * 512, 4 * n * n),
+    ]
+
+
+def timed(work):
+    """Return the result of `work` and its seconds."""
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start
+
+
+def floor(seconds: float, operations: float, size: float) -> dict:
+    """Return operations and bytes that the task cannot do without, the seconds they take here, and the ratio."""
+    least = operations / multiply_rate() + size / read_rate()
+    return {"Gflop": operations / 1e9, "GB moved": size / 1e9, "floor seconds": least, "times the floor": seconds / least}
+
+
+CASES = {case.__name__: case for case in (plain_greedy, density, select_5000, novelsum_10000)}

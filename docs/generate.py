@@ -1,0 +1,68 @@
+"""Write docs/measures.md and docs/selectors.md from the tables; with --check only say whether they are current."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+from assay.diversity import MEASURES
+from assay.select import SELECTORS
+
+DOCS = Path(__file__).parent
+
+
+def page(title: str, intro: str, kind: str, table: dict[str, Any]) -> str:
+    """Return a page with one section for each row: its fields, its signature and its docstring."""
+    lines = [f"# {title}", "", "<!-- Written by docs/generate.py from the table in the code; change it there. -->", "", intro, ""]
+    lines += [f"| {kind} | what | source |", "|---|---|---|"]
+    lines += [f"| [`{name}`](#{name}) | {row.summary} | {row.source} |" for name, row in table.items()]
+    for name, row in table.items():
+        lines += ["", f"## {name}", ""]
+        for field in row.__dataclass_fields__:
+            if field not in ("function", "summary"):
+                value = getattr(row, field)
+                shown = ", ".join(f"`{v}`" for v in value) if isinstance(value, tuple) else str(value).replace("True", "yes")
+                lines.append(f"- {field}: {shown}")
+        lines += ["", "```text", f"{name}{signature(row.function)}", "", inspect.getdoc(row.function) or "", "```"]
+    return "\n".join(lines) + "\n"
+
+
+def signature(function: Any) -> str:
+    """Return the parameters of a function with their defaults, one a line."""
+    parameters = inspect.signature(function).parameters.values()
+    parts: list[str] = []
+    for parameter in parameters:
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parts:
+            parts.append("*")
+        default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
+        parts.append(f"{parameter.name}{default}")
+    return "(\n" + "".join(f"    {part},\n" for part in parts) + ")"
+
+
+PAGES = {
+    "measures.md": page(
+        "Measures",
+        "How varied is a set? `assay measure` computes these; compare only sets of one size under one encoder.",
+        "measure",
+        MEASURES,
+    ),
+    "selectors.md": page(
+        "Selectors", "Which rows to keep? `assay select --method NAME` runs these.", "selector", SELECTORS
+    ),
+}
+
+
+def main() -> None:
+    stale = [name for name, text in PAGES.items() if not (DOCS / name).exists() or (DOCS / name).read_text() != text]
+    if "--check" in sys.argv:
+        if stale:
+            sys.exit(f"docs/{', docs/'.join(stale)} must be current; run: make fix")
+        return
+    for name in stale:
+        (DOCS / name).write_text(PAGES[name])
+
+
+if __name__ == "__main__":
+    main()
