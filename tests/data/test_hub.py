@@ -535,7 +535,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_TOKEN", "hf_writer")
-    # the client reads these variables when it is imported; Xet is another protocol, which only the real hub speaks
+    # the client has read its variables when it was imported; Xet is a protocol that only the real hub speaks
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no token"))
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True, raising=False)
@@ -543,6 +543,10 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     listener = ThreadingHTTPServer(("127.0.0.1", 0), handler_for(hosted))
     hosted.url = f"http://127.0.0.1:{listener.server_address[1]}"
     monkeypatch.setenv("HF_ENDPOINT", hosted.url)
+    monkeypatch.setattr(constants, "ENDPOINT", hosted.url)
+    template = hosted.url + "/{repo_id}/resolve/{revision}/{filename}"
+    for module in (constants, pytest.importorskip("huggingface_hub.file_download")):
+        monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
     threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield hosted
     forget_connections()

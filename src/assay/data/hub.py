@@ -17,7 +17,7 @@ from assay._check import require
 from assay.errors import DataError
 
 MARKER = "<!-- Written by assay, which replaces this card at the next push. Delete this line to keep your edits. -->"
-"""The line of a card by which a later push knows that no person wrote it."""
+"""The line of a card by which a later push knows that no person has taken it over."""
 
 NOT_STATED = "not stated"
 
@@ -180,9 +180,9 @@ def push(
 
     Notes
     -----
-    ``HF_TOKEN`` (or the token of ``hf auth login``), ``HF_ENDPOINT`` and ``HF_HUB_OFFLINE`` are read at the call. A
-    ``.gitignore`` in the repository does not hold back any of the files. Memory: files that the hub does not keep
-    as large files (over about 10 MB) are sent as one request.
+    ``HF_TOKEN`` (or else the token of ``hf auth login``), ``HF_ENDPOINT`` and ``HF_HUB_OFFLINE`` are respected. A
+    ``.gitignore`` in the repository does not hold back any of the files. Progress bars show on a terminal only.
+    Memory: files that the hub does not keep as large files (over about 10 MB) are sent as one request.
     """
     paths = _local(Path(folder), files)
     if len(repo) > 96 or not _REPOSITORY.fullmatch(repo):
