@@ -1,0 +1,110 @@
+"""Every command and every Python block of the README and the guides runs, on data made here."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from assay.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+def records(count: int, first: int = 0) -> list[dict]:
+    """Short instructions, all different."""
+    verbs = "Name Draw Sell Find Count Paint Praise Hide Wash Move Sort Carry Compare Describe Mend Weigh Order Photograph"
+    kinds = "red old small heavy quiet broken cheap wooden round empty rare sweet wet loud flat strange new"
+    things = "boats maps lamps birds shoes clocks cakes doors rivers coats stones bells ropes chairs songs kites tents plums"
+    words = itertools.islice(
+        itertools.product(verbs.split(), kinds.split(), things.split()), first, first + count
+    )
+    return [
+        {
+            "id": f"r{first + row}",
+            "instruction": f"{verb} {kind} {thing}.",
+            "input": "",
+            "output": f"{kind} {thing}",
+            "score": 1 + row % 5,
+            "source": f"s{row % 3}",
+        }
+        for row, (verb, kind, thing) in enumerate(words)
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with the files that the pages speak of."""
+    monkeypatch.chdir(tmp_path)
+    for name, rows in {
+        "data.json": records(5100),
+        "pool.jsonl": records(400),
+        "kept.jsonl": records(40, 1000),
+        "a.json": records(50),
+        "b.jsonl": records(50, 2000),
+        "new.jsonl": records(20, 980),
+        "test.jsonl": records(30, 90),
+    }.items():
+        lines = (
+            json.dumps(rows) if name.endswith(".json") else "".join(json.dumps(row) + "\n" for row in rows)
+        )
+        Path(name).write_text(lines, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore::assay.errors.AssayWarning")
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_commands_run(page, folder, monkeypatch):
+    for number, recipe in enumerate(blocks(page, "yaml")):
+        (folder / ("recipe.yaml" if number == 0 else f"recipe{number}.yaml")).write_text(
+            recipe, encoding="utf-8"
+        )
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines() if "assay " in line]
+    commands = [shlex.split(line, comments=True) for line in lines if not line.startswith(("#", "make"))]
+    assert len(commands) >= 3
+    for command in commands:
+        assert Path(command[0]).name == "assay"
+        monkeypatch.setattr("sys.argv", ["assay", *command[1:]])
+        printed = io.StringIO()
+        code = 0
+        with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(io.StringIO()):
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code or 0
+        assert code in ((0, 1) if command[1] == "check" else (0,)), f"{command}: {printed.getvalue()}"
+    chosen = (
+        json.loads((folder / "out" / "selected.json").read_text(encoding="utf-8"))
+        if (folder / "out").exists()
+        else []
+    )
+    rows = {row["id"]: row for row in records(5100)}
+    assert all(rows[row["id"]] == row for row in chosen)
+
+
+def test_python_runs():
+    for page in PAGES:
+        for block in blocks(page, "python"):
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(block, {})
+            assert "False" not in printed.getvalue()
+
+
+def test_links_lead_somewhere():
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
