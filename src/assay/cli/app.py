@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from assay.cli import demo, embed, measure, records, run, select, tables
 
@@ -34,12 +37,29 @@ def _root(
 ) -> None: ...
 
 
-app.command()(select.select)
-app.command()(measure.measure)
-app.command()(embed.embed)
-app.command()(records.convert)
-app.command()(records.check)
-app.command()(tables.measures)
-app.command()(tables.selectors)
-app.command("run")(run.run)
-app.command("demo")(demo.demo)
+class _Interruptible(TyperCommand):
+    """A command that says how to go on after Ctrl-C, which typer would end without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            kept = "resume" in ctx.params and (ctx.params["output"] or ctx.command.name == "run")
+            hint = "; what was finished is kept. Go on with --resume." if kept else ""
+            print(f"interrupted{hint}", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    select.select,
+    measure.measure,
+    embed.embed,
+    records.convert,
+    records.check,
+    tables.measures,
+    tables.selectors,
+    run.run,
+    demo.demo,
+)
+for _command in _COMMANDS:
+    app.command(cls=_Interruptible)(_command)

@@ -3,49 +3,57 @@
 from __future__ import annotations
 
 import contextlib
-import resource
+import re
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, TextIO
 
 from assay._check import choice
 
 FORMATS = ("table", "json", "csv", "md")
+NARROWEST = 12
 Progress = Callable[[int, int], None]
-
-warned: list[str] = []
-
-
-def show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Print a warning as one line, and keep the text of ours for the manifest."""
-    from assay.errors import AssayWarning
-
-    if issubclass(category, AssayWarning):
-        warned.append(str(message))
-        print(f"warning: {message}", file=sys.stderr)
-    else:
-        print(f"{category.__name__}: {message} ({filename}:{lineno})", file=sys.stderr)
 
 
 class Talk:
-    """Talk to the person at the terminal, unless quiet, and keep the seconds of each stage."""
+    """Talk to the person at the terminal, unless quiet, and keep the seconds of each stage and the warnings.
+
+    Python's warnings come here from its making on: ours are kept for the manifest, each once.
+    """
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
         self.seconds: dict[str, float] = {}
+        self.warned: list[str] = []
+        warnings.showwarning = self._warn
 
     def say(self, text: str) -> None:
         """Print one line on standard error."""
         if not self.quiet:
             print(text, file=sys.stderr, flush=True)
+
+    def _warn(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        from assay.cli.wording import as_typed
+        from assay.errors import AssayWarning
+
+        if not issubclass(category, AssayWarning):
+            self.say(f"{category.__name__}: {message} ({filename}:{lineno})")
+            return
+        text = as_typed(str(message))
+        if text not in self.warned:
+            self.warned.append(text)
+            self.say(f"warning: {text}")
 
     @contextlib.contextmanager
     def stage(self, name: str, expect: str = "") -> Iterator[Progress]:
@@ -79,8 +87,12 @@ def _bar(name: str, quiet: bool) -> Iterator[Progress]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def peak_bytes() -> int:
-    """Return the peak memory of this process and its largest finished child, in bytes."""
+def peak_bytes() -> int | None:
+    """Return the peak memory of this process and its largest finished child, in bytes, where the system tells."""
+    try:
+        import resource
+    except ImportError:
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * sum(
         resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -101,21 +113,26 @@ def human_seconds(seconds: float) -> str:
     return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
-def show(rows: Sequence[Mapping[str, Any]], form: str, *, title: str = "", whole: Any = None) -> None:
-    """Print rows of equal keys on standard output; as JSON print `whole` where it is given."""
+def show(
+    rows: Sequence[Mapping[str, Any]],
+    form: str,
+    *,
+    columns: Sequence[str] = (),
+    title: str = "",
+    whole: Any = None,
+) -> None:
+    """Print rows of equal keys on standard output; as JSON print `whole` where it is given.
+
+    `columns` names the keys where there may be no row to tell them.
+    """
     choice("format", form, FORMATS)
+    columns = list(rows[0]) if rows else columns
     if form == "json":
         import orjson
 
         value = rows if whole is None else whole
-        sys.stdout.write(
-            orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY).decode() + "\n"
-        )
-        return
-    if not rows:
-        return
-    columns = list(rows[0])
-    if form == "csv":
+        print(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY).decode())
+    elif form == "csv":
         import csv
 
         writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -126,18 +143,10 @@ def show(rows: Sequence[Mapping[str, Any]], form: str, *, title: str = "", whole
         print("|" + "|".join("---" for _ in columns) + "|")
         for row in rows:
             print("| " + " | ".join(_cell(row[c]).replace("|", "\\|") for c in columns) + " |")
-    else:
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
-        for column in columns:
-            number = all(isinstance(row[column], int | float | None) for row in rows)
-            table.add_column(column, justify="right" if number else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(_cell(row[c])) for c in columns))
-        Console(width=None if sys.stdout.isatty() else 160).print(table)
+    elif rows:
+        if title:
+            print(title)
+        _print_table(rows, columns)
 
 
 def _cell(value: Any) -> str:
@@ -145,4 +154,42 @@ def _cell(value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", " ", str(value))
+
+
+def _print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Print aligned columns, whole. Only on a terminal that is too narrow are texts folded, numbers never."""
+    from rich.cells import cell_len
+
+    number = [all(isinstance(row[c], int | float | None) for row in rows) for c in columns]
+    lines = [list(columns), *([_cell(row[c]) for c in columns] for row in rows)]
+    widths = [max(cell_len(line[at]) for line in lines) for at in range(len(columns))]
+    texts = [at for at in range(len(columns)) if not number[at]]
+    if sys.stdout.isatty() and texts:
+        import shutil
+
+        excess = sum(widths) + 2 * (len(widths) - 1) - shutil.get_terminal_size().columns
+        while excess > 0 and max(widths[at] for at in texts) > NARROWEST:
+            widths[max(texts, key=lambda at: widths[at])] -= 1
+            excess -= 1
+    for line in lines:
+        for parts in zip_longest(*map(_folded, line, widths), fillvalue=""):
+            padded = []
+            for part, width, right in zip(parts, widths, number, strict=True):
+                space = " " * (width - cell_len(part))
+                padded.append(space + part if right else part + space)
+            print("  ".join(padded).rstrip())
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """Return a text as lines of at most so many cells, broken between words where it can be."""
+    from rich.cells import cell_len
+
+    if cell_len(text) <= width:
+        return [text]
+    from rich.console import Console
+    from rich.text import Text
+
+    return [line.plain.rstrip() for line in Text(text).wrap(Console(), width, overflow="fold")]

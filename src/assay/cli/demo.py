@@ -50,9 +50,8 @@ def demo(
         for kind in ("exact_duplicate", "near_duplicate"):
             print(f"   {found.get(kind, 0)} rows are {kind.replace('_', ' ')}s of an earlier row")
 
-        print(
-            f"\n2. Which {budget} rows?   assay select instructions.jsonl --budget {budget} --compare random,kcenter -o out/"
-        )
+        command = f"assay select instructions.jsonl --budget {budget} --compare random,kcenter -o out/"
+        print(f"\n2. Which {budget} rows?   {command}")
         select(
             source=str(source), budget=str(budget), output=str(folder / "out"), compare="random,kcenter", quiet=True,
             overwrite=overwrite,
@@ -68,8 +67,8 @@ def demo(
             f"   Of {len(pairs)} planted pairs of copies and rewordings, {both} were chosen with both rows."
         )
         print(
-            f"   {most[0].capitalize()}, {most[1] / len(rows):.0%} of the pool, is {share[most[0]] / len(chosen):.0%} of "
-            f"the choice; {sum(1 for name in domains if share[name])} of {len(domains)} domains are in it."
+            f"   {most[0].capitalize()}, {most[1] / len(rows):.0%} of the pool, is "
+            f"{share[most[0]] / len(chosen):.0%} of the choice; {len(share)} of {len(domains)} domains are in it."
         )
         seconds = read_json(folder / "out" / "manifest.json")["run"]["seconds"]
         print(f"\nThat took {console.human_seconds(sum(seconds.values()))}. ", end="")

@@ -36,46 +36,39 @@ def embed(
 
     import numpy as np
 
-    from assay._files import atomic, new_folder, write_json
+    from assay._check import choice
+    from assay._files import atomic, write_json
     from assay.cli import console, inputs, manifest
+    from assay.cli.output import open_folder, staged
     from assay.errors import DataError
 
-    if source.endswith(inputs.VECTOR_FILES):
+    choice("format", format, console.FORMATS)
+    data = inputs.Given("records", source, shape=shape, limit=limit)
+    if data.only_vectors:
         raise DataError(f"source must hold records; {source} holds vectors already.")
-    folder = new_folder(output, overwrite=overwrite, resume=resume)
-    talk = console.Talk(quiet)
-    with talk.stage("read", source):
-        records = inputs.load(source, shape=shape, rule=text, limit=limit, on_bad=on_bad)
-    embedder = inputs.Embedder(
+    reading = inputs.Reading(text, on_bad)
+    embedding = inputs.Embedding(
         encoder, max_tokens, pooling, batch_size, device, dtype, workers, base_url, cache
     )
-    encoding = embedder.fill([records], talk, folder)
-    assert records.vectors is not None
-    with atomic(folder / "embeddings.npy") as f:
-        np.save(f, records.vectors, allow_pickle=False)
-    write_json(folder / "ids.json", records.ids)
-    written = manifest.write(
-        folder,
-        "embed",
-        given,
-        sources=manifest.inputs([("records", records)]),
-        encoding=encoding,
-        counts={
-            "records": len(records),
-            "distinct_texts": encoding["distinct_texts"],
-            "skipped": len(records.skipped),
-        },
-        results={},
-        outputs=["embeddings.npy", "ids.json"],
-        talk=talk,
-    )
-    rows, width = records.vectors.shape
-    table = [
-        {
-            "file": str(folder / "embeddings.npy"),
-            "rows": rows,
-            "dimensions": width,
-            "dtype": str(records.vectors.dtype),
-        }
-    ]
+    talk = console.Talk(quiet)
+    encode = inputs.check([data], reading, embedding)
+    folder = open_folder(output, [source], overwrite=overwrite, resume=resume)
+    with talk.stage("read", source):
+        records = inputs.load(data, reading)
+    encoding = embedding.fill([records], encode, talk, folder)
+    counts = {
+        "records": len(records),
+        "distinct_texts": encoding["distinct_texts"],
+        "skipped": len(records.skipped),
+    }
+    with staged(folder) as stage:
+        with atomic(stage / "embeddings.npy") as f:
+            np.save(f, records.matrix, allow_pickle=False)
+        write_json(stage / "ids.json", records.ids)
+        written = manifest.write(
+            stage, embed, given, [records], encoding=encoding, counts=counts, results={}, talk=talk
+        )
+    rows, width = records.matrix.shape
+    file = str(folder / "embeddings.npy")
+    table = [{"file": file, "rows": rows, "dimensions": width, "dtype": str(records.matrix.dtype)}]
     console.show(table, format, whole=written)

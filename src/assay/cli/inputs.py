@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +13,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay import _check
+from assay._files import file_hash
+from assay._parallel import cores
 from assay.cli.console import Talk, human_seconds
-from assay.data import read, resolve, spool_stdin, text
+from assay.data import FORMATS, read, resolve, spool_stdin, text
+from assay.data.json_text import excerpt
 from assay.embed import ENCODERS, Encoder, load_vectors
 from assay.embed import embed as embed_texts
 from assay.embed import resolve as resolve_encoder
+from assay.embed.encoder import mend
+from assay.embed.store import DTYPES
 from assay.errors import DataError
 
 VECTOR_FILES = (".npy", ".safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A data argument as it was given: its role in the run, the source, its ready vectors, what to keep of it."""
+
+    role: str
+    source: str
+    vectors: str | None = None
+    shape: str | None = None
+    limit: int | None = None
+    columns: tuple[str, ...] = ()
+
+    @property
+    def only_vectors(self) -> bool:
+        """Whether the source holds vectors and no records."""
+        return self.source.endswith(VECTOR_FILES)
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing has to be embedded."""
+        return self.only_vectors or self.vectors is not None
 
 
 @dataclass(slots=True)
 class Records:
     """What a run needs of a source: its texts, ids and wanted columns, or its ready vectors."""
 
-    source: str
+    given: Given
     path: str | Path
-    ids: list[str]
-    texts: list[str] | None
+    files: list[tuple[str, str]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     shape: str | None = None
+    origins: list[str] = field(default_factory=list)
     columns: dict[str, list[Any]] = field(default_factory=dict)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     vectors: NDArray[np.floating[Any]] | None = None
@@ -40,72 +68,31 @@ class Records:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def matrix(self) -> NDArray[np.floating[Any]]:
+        """The vectors, which `Embedding.fill` gives."""
+        assert self.vectors is not None
+        return self.vectors
 
-def load(
-    source: str,
-    *,
-    shape: str | None = None,
-    rule: str = "all",
-    limit: int | None = None,
-    on_bad: str = "error",
-    columns: Sequence[str] = (),
-    vectors: str | None = None,
-    vectors_column: str | None = None,
-) -> Records:
-    """Read a source once, keeping its texts by `rule` and the named columns of its rows."""
-    if source.endswith(VECTOR_FILES):
-        if vectors is not None:
-            raise DataError(f"vectors must be left out where the data is vectors already; got {vectors}.")
-        matrix, names = load_vectors(source, column=vectors_column)
-        matrix = matrix[:limit]
-        found = range(len(matrix)) if names is None else names[:limit]
-        if columns:
-            raise DataError(
-                f"{source} must hold records to have a column {columns[0]!r}; it holds vectors only."
-            )
-        return Records(source, source, [str(name) for name in found], None, vectors=matrix)
-    _check.choice("text", rule, ("all", "instruction"))
-    records = Records(source, spool_stdin() if source == "-" else source, [], [])
-    assert records.texts is not None
-    records.columns = {name: [] for name in columns}
-    for sample in read(records.path, shape=shape, limit=limit, on_bad=on_bad, skipped=records.skipped):
-        records.ids.append(sample.id)
-        records.texts.append(text(sample, rule))
-        records.shape = sample.format
-        for name, values in records.columns.items():
-            if not isinstance(sample.row, dict) or name not in sample.row:
-                have = ", ".join(sample.row) if isinstance(sample.row, dict) else "none"
-                raise DataError(f"{sample.origin}: row must have a column {name!r}; its columns are: {have}.")
-            values.append(sample.row[name])
-    if vectors is not None:
-        matrix, _ = load_vectors(vectors, column=vectors_column)
-        if len(matrix) != len(records):
-            raise DataError(
-                f"vectors must have one row a record ({len(records)} in {source}); {vectors} has {len(matrix)}."
-            )
-        records.vectors = matrix
-    return records
-
-
-def numbers(records: Records, column: str) -> NDArray[np.float64]:
-    """Return a column as numbers, or raise by the first value that is none."""
-    out = np.empty(len(records))
-    for row, value in enumerate(records.columns[column]):
-        try:
-            if isinstance(value, bool) or value is None:
-                raise ValueError
-            out[row] = float(value)
-        except (TypeError, ValueError):
-            raise DataError(
-                f"{records.source}: column {column!r} must hold numbers; got {value!r} in row {row} "
-                f"(id {records.ids[row]})."
-            ) from None
-    return out
+    def check_unchanged(self) -> None:
+        """Raise if a file behind the records is not what it was when they were read."""
+        for (path, digest), file in zip(self.files, _files(self.given, self.path), strict=True):
+            if file_hash(file) != digest:
+                raise DataError(f"{path} must not change during a run; it did. Run again.")
 
 
 @dataclass(frozen=True, slots=True)
-class Embedder:
-    """How texts become vectors in this run, and where they are kept."""
+class Reading:
+    """How every source of a run is read."""
+
+    text: str = "all"
+    on_bad: str = "error"
+    vectors_column: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """How texts become vectors in a run, and where they are kept."""
 
     encoder: str = "sentence"
     max_tokens: int | None = None
@@ -124,6 +111,7 @@ class Embedder:
 
     def resolve(self) -> Encoder:
         """Return the encoder."""
+        _check.choice("dtype", self.dtype, DTYPES)
         row = ENCODERS.get(self.encoder.partition(":")[0])
         takes_device = row is None or "device" in row.options
         return resolve_encoder(
@@ -136,22 +124,16 @@ class Embedder:
             base_url=self.base_url,
         )
 
-    def fill(self, sets: Sequence[Records], talk: Talk, folder: Path | None) -> dict[str, Any]:
+    def fill(
+        self, sets: Sequence[Records], encoder: Encoder | None, talk: Talk, folder: Path | None
+    ) -> dict[str, Any]:
         """Give every set its vectors, all by one encoder, and return what the manifest should say of it.
 
         Vectors are kept in the cache, or else in ``folder/embeddings``, or else only for this run.
         """
-        ready = [records for records in sets if records.vectors is not None]
-        waiting = [records for records in sets if records.vectors is None]
-        if ready and waiting:
-            raise DataError(
-                f"every set must come with ready vectors, or none; {ready[0].source} has them and "
-                f"{waiting[0].source} has not. Vectors of different encoders do not compare."
-            )
-        if not waiting:
+        if encoder is None:
             return {"encoder": {"encoder": "ready vectors"}}
-        encoder = self.resolve()
-        texts = [entry for records in waiting for entry in records.texts or []]
+        texts = [entry for records in sets for entry in records.texts]
         with ExitStack() as stack:
             if self.cache is not None:
                 cache = Path(self.cache)
@@ -169,10 +151,10 @@ class Embedder:
                 matrix, report = embed_texts(texts, encoder, cache=cache, dtype=self.dtype, progress=progress)
         talk.say(f"embedded {report.embedded:,} texts now, {report.cached:,} were in the cache")
         start = 0
-        for records in waiting:
+        for records in sets:
             records.vectors = matrix[start : start + len(records)]
             start += len(records)
-            records.texts = None
+            records.texts.clear()
         return {
             "encoder": dict(encoder.fingerprint),
             "distinct_texts": report.distinct,
@@ -180,17 +162,114 @@ class Embedder:
         }
 
 
+def check(wanted: Sequence[Given], reading: Reading, embedding: Embedding) -> Encoder | None:
+    """Raise by whatever can be known to be wrong before anything is read; return the encoder, if one is needed."""
+    _check.choice("text", reading.text, ("all", "instruction"))
+    _check.choice("on_bad", reading.on_bad, ("error", "skip"))
+    for given in wanted:
+        if given.shape is not None:
+            _check.choice("shape", given.shape, FORMATS)
+        if given.limit is not None:
+            _check.at_least("limit", given.limit, 1)
+        if given.only_vectors and given.vectors is not None:
+            raise DataError(
+                f"vectors must be left out where the data is vectors already; got {given.vectors}."
+            )
+        if given.only_vectors and given.columns:
+            raise DataError(
+                f"{given.source} must hold records to have a column {given.columns[0]!r}; it holds vectors only."
+            )
+        for file in (given.vectors, given.source if given.only_vectors else None):
+            if file is not None and not Path(file).is_file():
+                raise DataError(f"{given.role} must be an existing file; there is no {file}.")
+        if not given.only_vectors:
+            resolve(given.source)
+    if sum(given.source == "-" for given in wanted) > 1:
+        raise DataError("standard input must be one source only; got - more than once.")
+    ready = [given for given in wanted if given.ready]
+    waiting = [given for given in wanted if not given.ready]
+    if ready and waiting:
+        raise DataError(
+            f"every set must come with ready vectors, or none; {ready[0].source} has them and "
+            f"{waiting[0].source} has not. Vectors of different encoders do not compare."
+        )
+    if waiting:
+        if reading.vectors_column is not None:
+            raise DataError("vectors_column must be left out without ready vectors; got one.")
+        return embedding.resolve()
+    if reading.text != "all":
+        raise DataError(f"text must be left out with ready vectors; got {reading.text!r}.")
+    plain = Embedding(device=embedding.device)
+    for option in fields(Embedding):
+        value = getattr(embedding, option.name)
+        if value != getattr(plain, option.name):
+            raise DataError(f"{option.name} must be left out with ready vectors; got {value!r}.")
+    return None
+
+
+def load(given: Given, reading: Reading) -> Records:
+    """Read a source once, keeping its texts by the rule and the wanted columns of its rows."""
+    records = Records(given, spool_stdin() if given.source == "-" else given.source)
+    shown = [given.source] if given.source == "-" else _files(given, records.path)
+    records.files = [
+        (str(name), file_hash(file)) for name, file in zip(shown, _files(given, records.path), strict=True)
+    ]
+    if given.only_vectors:
+        matrix, names = load_vectors(given.source, column=reading.vectors_column)
+        records.vectors = matrix[: given.limit]
+        records.ids = [str(name) for name in (names or range(len(matrix)))[: given.limit]]
+        return records
+    records.columns = {name: [] for name in given.columns}
+    stream = read(
+        records.path, shape=given.shape, limit=given.limit, on_bad=reading.on_bad, skipped=records.skipped
+    )
+    for sample in stream:
+        records.ids.append(mend(sample.id))
+        if not given.ready:
+            records.texts.append(text(sample, reading.text))
+        records.shape = sample.format
+        if records.columns:
+            records.origins.append(sample.origin)
+        for name, values in records.columns.items():
+            if not isinstance(sample.row, dict) or name not in sample.row:
+                have = ", ".join(sample.row) if isinstance(sample.row, dict) else "none"
+                raise DataError(f"{sample.origin}: row must have a column {name!r}; its columns are: {have}.")
+            values.append(sample.row[name])
+    if given.vectors is not None:
+        matrix, _ = load_vectors(given.vectors, column=reading.vectors_column)
+        if len(matrix) != len(records):
+            raise DataError(
+                f"vectors must have one row a record ({len(records)} in {given.source}); "
+                f"{given.vectors} has {len(matrix)}."
+            )
+        records.vectors = matrix
+    return records
+
+
+def positive_numbers(records: Records, column: str) -> NDArray[np.float64]:
+    """Return a column as positive numbers, or raise by the first value that is none."""
+    out = np.empty(len(records))
+    for row, value in enumerate(records.columns[column]):
+        try:
+            out[row] = float("nan") if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            out[row] = float("nan")
+        if not 0 < out[row] < float("inf"):
+            raise DataError(
+                f"{records.origins[row]}: {column} must be a positive number; got {excerpt(value)}. "
+                "Shift or scale the scores."
+            )
+    return out
+
+
 def _expected(encoder: Encoder, texts: Sequence[str]) -> str:
     """Say how long the default encoder will take; the others show their rate as they go."""
     if encoder.name != "sentence" or len(texts) < 2000:
         return ""
     characters = sum(min(len(entry), 1200) for entry in texts)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return f", {human_seconds(characters / 80_000 / cores)} if none is in the cache"
+    return f", {human_seconds(characters / 80_000 / cores())} if none is in the cache"
 
 
-def files_of(records: Records) -> list[Path]:
-    """Return the files behind a source, for the manifest."""
-    if records.source == "-":
-        return [Path(records.path)]
-    return [Path(records.source)] if records.source.endswith(VECTOR_FILES) else resolve(records.source)
+def _files(given: Given, path: str | Path) -> list[Path]:
+    """Return the files behind a source; none for a hub id."""
+    return [Path(path)] if given.only_vectors else resolve(path)

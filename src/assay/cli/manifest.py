@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 from assay import __version__
 from assay._files import file_hash, read_json, write_json
 from assay.cli import console
-from assay.cli.inputs import Records, files_of
+from assay.cli.inputs import Records
+from assay.cli.output import MANIFEST
+from assay.cli.wording import words
 from assay.errors import DataError
 
-NAME = "manifest.json"
 LIBRARIES = (
     "numpy",
     "scipy",
@@ -29,57 +30,30 @@ LIBRARIES = (
 NOT_PARAMETERS = ("output", "overwrite", "resume", "quiet", "cache", "push")
 
 
-def parameters(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a command's arguments without those that do not decide its result."""
-    return {name: value for name, value in given.items() if name not in NOT_PARAMETERS}
-
-
-def inputs(
-    sets: Sequence[tuple[str, Records]], extra: Sequence[tuple[str, str | None]] = ()
-) -> list[dict[str, Any]]:
-    """Return role, path, rows and hash of every file that a run read."""
-    entries: list[dict[str, Any]] = []
-    for role, records in sets:
-        files = files_of(records)
-        if not files:  # a hub id
-            entries.append({"role": role, "path": records.source, "rows": len(records)})
-        for path in files:
-            shown = records.source if len(files) == 1 else str(path)
-            entries.append({"role": role, "path": shown, "sha256": file_hash(path)})
-            if len(files) == 1:
-                entries[-1]["rows"] = len(records)
-        if records.skipped:
-            entries[-1]["skipped"] = [list(pair) for pair in records.skipped]
-    for role, name in extra:
-        if name is not None:
-            entries.append({"role": role, "path": name, "sha256": file_hash(name)})
-    return entries
-
-
 def write(
-    folder: Path,
-    command: str,
+    stage: Path,
+    command: Callable[..., None],
     given: Mapping[str, Any],
+    sets: Sequence[Records],
     *,
-    sources: list[dict[str, Any]],
     encoding: Mapping[str, Any],
     counts: Mapping[str, Any],
     results: Any,
-    outputs: Sequence[str],
     talk: console.Talk,
 ) -> dict[str, Any]:
-    """Write ``manifest.json`` last of all: a folder that has one is complete. Times stand under ``run`` alone."""
+    """Write ``manifest.json`` over all that lies in `stage`. What may differ in a repetition stands under ``run``."""
+    named = words(command)
     manifest = {
         "assay": __version__,
-        "command": command,
-        "parameters": parameters(given),
-        "inputs": sources,
-        "encoder": encoding.get("encoder"),
+        "command": command.__name__,
+        "parameters": {named[name]: value for name, value in given.items() if name not in NOT_PARAMETERS},
+        "inputs": [entry for records in sets for entry in _entries(records)],
+        "encoder": encoding["encoder"],
         "versions": versions(),
         "counts": dict(counts),
         "results": results,
-        "warnings": list(console.warned),
-        "outputs": {name: file_hash(folder / name) for name in outputs},
+        "warnings": talk.warned,
+        "outputs": {path.name: file_hash(path) for path in sorted(stage.iterdir())},
         "run": {
             **encoding.get("run", {}),
             "seconds": talk.seconds,
@@ -87,8 +61,24 @@ def write(
             "machine": f"{platform.machine()} {platform.system()}",
         },
     }
-    write_json(folder / NAME, manifest)
+    write_json(stage / MANIFEST, manifest)
     return manifest
+
+
+def _entries(records: Records) -> list[dict[str, Any]]:
+    """Return role, path, rows and hash of every file behind a set."""
+    given = records.given
+    entries: list[dict[str, Any]] = [
+        {"role": given.role, "path": path, "sha256": digest} for path, digest in records.files
+    ] or [{"role": given.role, "path": given.source}]  # a hub id
+    if len(entries) == 1:
+        entries[0]["rows"] = len(records)
+    if records.skipped:
+        entries[-1]["skipped"] = [list(pair) for pair in records.skipped]
+    if given.vectors is not None:
+        path = given.vectors
+        entries.append({"role": f"{given.role} vectors", "path": path, "sha256": file_hash(path)})
+    return entries
 
 
 def versions() -> dict[str, str]:
@@ -102,26 +92,32 @@ def versions() -> dict[str, str]:
     return found
 
 
-def replayed(path: Path) -> tuple[str, dict[str, Any]]:
-    """Return command and parameters of a manifest, after proving that its inputs are what they were."""
+def replayed(path: Path) -> tuple[str, dict[str, Any], dict[str, str]]:
+    """Return command, parameters and versions of a manifest, after proving that its inputs are what they were."""
     manifest = read_json(path)
-    if not isinstance(manifest, dict) or not {"command", "parameters", "inputs"} <= set(manifest):
-        raise DataError(
-            f"{path} must be a manifest that assay wrote; it lacks command, parameters or inputs."
-        )
+    keys = {"command": str, "parameters": dict, "inputs": list, "versions": dict}
+    lacks = [
+        key
+        for key, kind in keys.items()
+        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), kind)
+    ]
+    if lacks:
+        raise DataError(f"{path} must be a manifest that assay wrote; it lacks {', '.join(lacks)}.")
     for entry in manifest["inputs"]:
-        if entry["path"] == "-":
-            raise DataError(
-                f"{path}: a run that read standard input cannot be replayed. Save its input to a file."
-            )
-        if "sha256" not in entry:
-            continue
-        if not Path(entry["path"]).is_file():
-            raise DataError(
-                f"{path}: input {entry['path']} is missing. Run from the folder that the run started in."
-            )
-        if file_hash(entry["path"]) != entry["sha256"]:
-            raise DataError(
-                f"{path}: input {entry['path']} has changed since. Run the command anew to use it as it is."
-            )
-    return str(manifest["command"]), dict(manifest["parameters"])
+        _prove(path, str(entry["path"]), entry.get("sha256"))
+    return manifest["command"], manifest["parameters"], manifest["versions"]
+
+
+def _prove(manifest: Path, path: str, digest: str | None) -> None:
+    if path == "-":
+        raise DataError(
+            f"{manifest}: a run that read standard input cannot be replayed. Save its input to a file."
+        )
+    if digest is None:  # a hub id
+        return
+    if not Path(path).is_file():
+        raise DataError(f"{manifest}: input {path} is missing. Run from the folder that the run started in.")
+    if file_hash(path) != digest:
+        raise DataError(
+            f"{manifest}: input {path} has changed since. Run the command anew to use it as it is."
+        )

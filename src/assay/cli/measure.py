@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ from assay.cli import options
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
+    from assay.cli.console import Talk
     from assay.cli.inputs import Records
 
 
@@ -89,36 +91,25 @@ def measure(
     given = dict(locals())
 
     from assay import _check
-    from assay._files import new_folder, write_json
+    from assay._files import write_json
     from assay.cli import console, inputs, manifest
+    from assay.cli.output import open_folder, staged
     from assay.diversity import MEASURES
-    from assay.errors import DataError
+    from assay.errors import AssayWarning, DataError
 
-    names = list(MEASURES) if measures == "all" else measures.split(",")
+    names = list(MEASURES) if measures == "all" else [name.strip() for name in measures.split(",")]
     for name in names:
         _check.known("measure", name, MEASURES, "assay measures")
+    if per_row and names != ["novelsum"]:
+        raise DataError(f"measures must be left out with per_row, which gives the novelty; got {measures!r}.")
     form = format or ("csv" if per_row else "table")
     _check.choice("format", form, console.FORMATS)
     ready = [None] * len(sources) if vectors is None else vectors.split(",")
     if len(ready) != len(sources):
         raise DataError(f"vectors must name one file a set ({len(sources)}); got {len(ready)}.")
-    folder = None if output is None else new_folder(output, overwrite=overwrite, resume=resume)
-    talk = console.Talk(quiet)
-    reading = {"shape": shape, "rule": text, "on_bad": on_bad, "vectors_column": vectors_column}
-    with talk.stage("read", ", ".join(sources)):
-        sets = [
-            inputs.load(source, limit=limit, vectors=file, **reading)
-            for source, file in zip(sources, ready, strict=True)
-        ]
-        other = None
-        if reference not in (None, "self"):
-            other = inputs.load(str(reference), vectors=reference_vectors, **(reading | {"shape": None}))
-    embedder = inputs.Embedder(
-        encoder, max_tokens, pooling, batch_size, device, dtype, workers, base_url, cache
-    )
-    encoding = embedder.fill([*sets, *([] if other is None else [other])], talk, folder)
+    _check.at_least("proximity_power", proximity_power, 0)
+    _check.at_least("neighbors", neighbors, 1)
     settings: dict[str, Any] = {
-        "reference": reference if other is None else other.vectors,
         "variant": variant,
         "neighbors": neighbors,
         "density_power": density_power,
@@ -128,8 +119,37 @@ def measure(
         "include_self": include_self,
         "reduction": reduction,
         "rank_by": rank_by,
-        "device": embedder.search_device,
     }
+    resolved = _resolved(settings, reference)
+    data = [
+        inputs.Given("set", source, file, shape, limit) for source, file in zip(sources, ready, strict=True)
+    ]
+    if reference not in (None, "self"):
+        data.append(inputs.Given("reference", str(reference), reference_vectors))
+    elif reference_vectors is not None:
+        raise DataError("reference_vectors must come with a source as reference; got none.")
+    reading = inputs.Reading(text, on_bad, vectors_column)
+    embedding = inputs.Embedding(
+        encoder, max_tokens, pooling, batch_size, device, dtype, workers, base_url, cache
+    )
+    talk = console.Talk(quiet)
+    encode = inputs.check(data, reading, embedding)
+    files = [entry for one in data for entry in (one.source, one.vectors) if entry is not None]
+    folder = None if output is None else open_folder(output, files, overwrite=overwrite, resume=resume)
+
+    with talk.stage("read", ", ".join(one.source for one in data)):
+        found = [inputs.load(one, reading) for one in data]
+    encoding = embedding.fill(found, encode, talk, folder)
+    sets, other = found[: len(sources)], found[-1] if len(found) > len(sources) else None
+    settings |= {"reference": reference if other is None else other.matrix, "device": embedding.search_device}
+    if len({len(records) for records in sets}) > 1 and not (per_row and other is not None):
+        sizes = ", ".join(f"{len(records):,}" for records in sets)
+        warnings.warn(
+            f"the sets have different sizes ({sizes}), and {', '.join(names)} depends on the size. "
+            "Compare equal sizes, for instance with --limit.",
+            AssayWarning,
+            stacklevel=1,
+        )
     if per_row:
         rows = [row for records in sets for row in _rows(records, other, settings, talk)]
         whole: Any = rows
@@ -137,43 +157,38 @@ def measure(
         rows = []
         for records in sets:
             for name in names:
-                with talk.stage(f"measure {name}", f"{records.source}, {len(records):,} records"):
-                    value = MEASURES[name].function(records.vectors, **settings)
-                rows.append({"set": records.source, "n": len(records), "measure": name, "value": value,
-                             "direction": MEASURES[name].direction})  # fmt: skip
-        if len({len(records) for records in sets}) > 1:
-            sizes = ", ".join(f"{len(records):,}" for records in sets)
-            talk.say(
-                f"warning: the sets have different sizes ({sizes}), and {', '.join(names)} depends on the size. "
-                "Compare equal sizes, for instance with --limit."
-            )
-        resolved = _resolved(settings, other, reference)
+                source = records.given.source
+                with talk.stage(f"measure {name}", f"{source}, {len(records):,} records"):
+                    value = MEASURES[name].function(records.matrix, **settings)
+                direction = MEASURES[name].direction
+                rows.append(
+                    {
+                        "set": source,
+                        "n": len(records),
+                        "measure": name,
+                        "value": value,
+                        "direction": direction,
+                    }
+                )
         whole = {
             "results": rows,
             "parameters": resolved,
             "encoder": encoding["encoder"],
-            "warnings": console.warned,
+            "warnings": talk.warned,
         }
     if folder is not None:
-        write_json(folder / "measure.json", whole)
-        named = [("set", records) for records in sets] + ([] if other is None else [("reference", other)])
-        extra = [("vectors", file) for file in ready] + [("reference vectors", reference_vectors)]
-        manifest.write(
-            folder,
-            "measure",
-            given,
-            sources=manifest.inputs(named, extra),
-            encoding=encoding,
-            counts={records.source: len(records) for records in sets},
-            results=None if per_row else rows,
-            outputs=["measure.json"],
-            talk=talk,
-        )
+        with staged(folder) as stage:
+            write_json(stage / "measure.json", whole)
+            counts = {records.given.source: len(records) for records in sets}
+            results = None if per_row else rows
+            manifest.write(
+                stage, measure, given, found, encoding=encoding, counts=counts, results=results, talk=talk
+            )
     console.show(rows, form, whole=whole)
 
 
-def _resolved(settings: dict[str, Any], other: Records | None, reference: str | None) -> dict[str, Any]:
-    """Return what the options came to, for the result."""
+def _resolved(settings: dict[str, Any], reference: str | None) -> dict[str, Any]:
+    """Return what the options come to, for the result; raise by one that is wrong."""
     from assay.diversity.novelsum import resolve_density_power, resolve_variant
 
     form = resolve_variant(
@@ -181,11 +196,11 @@ def _resolved(settings: dict[str, Any], other: Records | None, reference: str | 
         settings["reduction"], settings["rank_by"],
     )  # fmt: skip
     return {
-        "reference": reference if other is None else other.source,
+        "reference": reference,
         "variant": settings["variant"],
         "neighbors": settings["neighbors"],
         "proximity_power": settings["proximity_power"],
-        "density_power": resolve_density_power(settings["density_power"], settings["reference"] is not None),
+        "density_power": resolve_density_power(settings["density_power"], reference is not None),
         "density_side": form.density_side,
         "density_statistic": form.density_statistic,
         "include_self": form.include_self,
@@ -195,27 +210,23 @@ def _resolved(settings: dict[str, Any], other: Records | None, reference: str | 
 
 
 def _rows(
-    records: Records, other: Records | None, settings: dict[str, Any], talk: Any
+    records: Records, other: Records | None, settings: dict[str, Any], talk: Talk
 ) -> list[dict[str, Any]]:
     """Return a line a record: novelty in its set, or against the reference alone, with the nearest row there."""
     from assay.diversity import novelty
     from assay.neighbors import knn
 
-    assert records.vectors is not None
-    with talk.stage("novelty", f"{records.source}, {len(records):,} records"):
-        if other is None:
-            values = novelty(records.vectors, **settings)
-            near = knn(records.vectors, 1, metric="cosine") if len(records) > 1 else None
-            names = records.ids
-        else:
-            values = novelty(records.vectors, against=other.vectors, **settings)
-            near = knn(
-                records.vectors, 1, reference=other.vectors, metric="cosine", device=settings["device"]
-            )
-            names = other.ids
+    facing = None if other is None else other.matrix
+    source = records.given.source
+    with talk.stage("novelty", f"{source}, {len(records):,} records"):
+        values = novelty(records.matrix, against=facing, **settings)
+        near = None
+        if facing is not None or len(records) > 1:
+            near = knn(records.matrix, 1, reference=facing, metric="cosine", device=settings["device"])
+    names = records.ids if other is None else other.ids
     return [
         {
-            "set": records.source,
+            "set": source,
             "row": row,
             "id": records.ids[row],
             "novelty": float(values[row]),

@@ -24,7 +24,9 @@ Shape = Annotated[
 OnBad = Annotated[
     str, flag("--on-bad", help="error: stop at an unreadable row; skip: drop and list them.", panel=DATA)
 ]
-Limit = Annotated[int | None, flag("--limit", help="Read at most so many rows of each source.", panel=DATA)]
+Limit = Annotated[
+    int | None, flag("--limit", help="Read at most so many rows of the pool or of each set.", panel=DATA)
+]
 Text = Annotated[
     str,
     flag(

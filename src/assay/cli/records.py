@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assay.cli import options
 from assay.cli.options import DATA, OUTPUT, flag
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def convert(
@@ -38,39 +41,44 @@ def convert(
     from pathlib import Path
 
     from assay._check import choice
-    from assay._files import atomic
     from assay.cli import console
-    from assay.data import FORMATS, TRAINERS, read, trainer_snippet, write
+    from assay.cli.output import check_apart, staged
+    from assay.data import FORMATS, TRAINERS, Sample, read, trainer_snippet, write
     from assay.errors import DataError
 
     if to is not None:
         choice("to", to, FORMATS)
-    if trainer is not None:
-        choice("trainer", trainer, TRAINERS)
-        if output == "-":
-            raise DataError("trainer must be left out when writing to standard output.")
-    path = Path(output)
-    if output != "-" and path.exists() and not overwrite:
-        raise DataError(f"output must be a new file; {path} exists. Use --overwrite to replace it.")
     talk = console.Talk(quiet)
     skipped: list[tuple[str, str]] = []
-    last = ""
+    shapes: set[str] = set()
 
-    def samples():  # type: ignore[no-untyped-def]
-        nonlocal last
+    def samples() -> Iterator[Sample]:
         for sample in read(source, shape=shape, limit=limit, on_bad=on_bad, skipped=skipped):
-            last = sample.format
+            shapes.add(sample.format)
             yield sample
 
-    count = write(samples(), output, shape=to, like=None if source == "-" else source)
+    like = None if source == "-" else source
+    if output == "-":
+        if trainer is not None:
+            raise DataError("trainer must be left out when writing to standard output; got one.")
+        count, written = write(samples(), output, shape=to, like=like), ["standard output"]
+    else:
+        path = Path(output)
+        beside = [] if trainer is None else [TRAINERS[choice("trainer", trainer, TRAINERS)].file_name]
+        written = [str(path), *(str(path.parent / name) for name in beside)]
+        for name in written:
+            if Path(name).exists() and not overwrite:
+                raise DataError(f"output must be a new file; {name} exists. Use --overwrite to replace it.")
+        check_apart(path, [source], file=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with staged(path.parent) as stage:
+            count = write(samples(), stage / path.name, shape=to, like=like)
+            if trainer is not None:
+                name, content = trainer_snippet(stage / path.name, to or min(shapes), trainer)
+                (stage / name).write_text(content, encoding="utf-8")
     for origin, reason in skipped:
         talk.say(f"skipped {origin}: {reason}")
-    talk.say(f"wrote {count:,} records in the shape {to or last} to {output}")
-    if trainer is not None:
-        name, content = trainer_snippet(path, to or last, trainer)
-        with atomic(path.parent / name, "w") as f:
-            f.write(content)
-        talk.say(f"wrote {path.parent / name} for {trainer}")
+    talk.say(f"wrote {count:,} records in the shape {to or min(shapes)} to {', '.join(written)}")
 
 
 def check(
@@ -96,14 +104,18 @@ def check(
     """
     from assay._check import choice
     from assay.cli import console
+    from assay.data import FORMATS, exit_code, summary
     from assay.data import check as find
-    from assay.data import exit_code, spool_stdin, summary
+    from assay.errors import DataError
 
     choice("format", format, console.FORMATS)
+    if shape is not None:
+        choice("shape", shape, FORMATS)
+    if source == against == "-":
+        raise DataError("standard input must be one source only; got - twice.")
     talk = console.Talk(quiet)
-    path = spool_stdin() if source == "-" else source
     with talk.stage("check", source):
-        findings = find(path, shape=shape, against=against, near=near)
+        findings = find(source, shape=shape, against=against, near=near)
     rows = [
         {
             "kind": f.kind,
@@ -115,6 +127,7 @@ def check(
         for f in findings
     ]
     counts = summary(findings)
-    console.show(rows, format, whole={"findings": rows, "summary": counts})
+    columns = ("kind", "severity", "where", "what", "related")
+    console.show(rows, format, columns=columns, whole={"findings": rows, "summary": counts})
     talk.say("found " + (", ".join(f"{n:,} {kind}" for kind, n in counts.items()) or "nothing"))
     raise typer.Exit(exit_code(findings))

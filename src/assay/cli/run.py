@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import typing
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.cli import options
+from assay.cli import console, options, wording
 
 
 def run(
@@ -27,16 +28,22 @@ def run(
 ) -> None:
     """Repeat a run from its manifest, or run a recipe: the same options in a YAML file.
 
-    A recipe has a line `command: select` (or another command) and the command's options with underscores, such as
-    `source: data.json`, `budget: "5000"`, `output: out`.
+    A recipe has a line `command: select` (or another command) and the command's options, with underscores for
+    hyphens, such as `source: data.json`, `budget: 5000`, `group_by: domain`, `output: out`.
     """
     from assay.cli import manifest
     from assay.errors import DataError
 
+    talk = console.Talk(quiet)
     if recipe.suffix in (".yaml", ".yml"):
         name, given = _recipe(recipe)
     elif recipe.suffix == ".json":
-        name, given = manifest.replayed(recipe)
+        name, given, then = manifest.replayed(recipe)
+        now = manifest.versions()
+        other = [f"{key} {then.get(key, 'none')} then, {now.get(key, 'none')} now"
+                 for key in sorted({*then, *now}) if then.get(key) != now.get(key)]  # fmt: skip
+        if other:
+            talk.say(f"other versions may give other numbers: {'; '.join(other)}")
     else:
         raise DataError(f"recipe must end in .json, .yaml or .yml; got {recipe}.")
     command = _commands().get(name)
@@ -48,8 +55,6 @@ def run(
     for key, value in (("overwrite", overwrite), ("resume", resume), ("quiet", quiet)):
         if value and key in known:
             given[key] = value
-    if "output" in known and given.get("output") is None:
-        raise DataError(f"{recipe}: output must be given. Add -o FOLDER.")
     command(**_validated(recipe, command, given))
 
 
@@ -88,24 +93,26 @@ def _validated(path: Path, command: Callable[..., None], given: dict[str, Any]) 
     from assay.errors import DataError
 
     hints = typing.get_type_hints(command)
+    words = wording.words(command)
     fields: dict[str, Any] = {
-        name: (hints[name], ... if parameter.default is inspect.Parameter.empty else parameter.default)
+        words[name]: (hints[name], ... if parameter.default is inspect.Parameter.empty else parameter.default)
         for name, parameter in inspect.signature(command).parameters.items()
     }
     config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
     model = create_model("Recipe", __config__=config, **fields)
     try:
-        return dict(model(**given))
+        values = dict(model(**given))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         rest = f" {error.error_count() - 1} more are wrong too." if error.error_count() > 1 else ""
         if first["type"] == "extra_forbidden":
-            import difflib
-
             near = difflib.get_close_matches(place, fields, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(fields)}."
             raise DataError(f"{path}: {place} is no option of {command.__name__}.{hint}{rest}") from None
-        raise DataError(
-            f"{path}: {place}: {first['msg'].lower()}; got {first.get('input')!r}.{rest}"
-        ) from None
+        if first["type"] == "missing":
+            hint = " Add -o FOLDER." if place == "output" else ""
+            raise DataError(f"{path}: {place} must be given.{hint}{rest}") from None
+        rule = first["msg"].replace("Input should be", "must be")
+        raise DataError(f"{path}: {place} {rule}; got {first['input']!r}.{rest}") from None
+    return {name: values[word] for name, word in words.items()}

@@ -10,12 +10,12 @@ from assay.cli import options
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from assay.cli.console import Talk
     from assay.cli.inputs import Records
     from assay.select import Selection
 
@@ -125,215 +125,123 @@ def select(
     import numpy as np
 
     from assay import _check
-    from assay._files import new_folder
-    from assay.cli import console, inputs, manifest
-    from assay.data import FORMATS, TRAINERS, selected_name, trainer_snippet
+    from assay.cli import choosing, console, inputs, manifest
+    from assay.cli.output import MANIFEST, open_folder, staged
+    from assay.data import FORMATS, TRAINERS, hub, selected_name, trainer_snippet
     from assay.diversity import novelsum
     from assay.errors import DataError
-    from assay.select import SELECTORS, nearest_earlier
+    from assay.select import nearest_earlier
 
-    row = SELECTORS[_check.known("method", method, SELECTORS, "assay selectors")]
-    beside = [] if compare == "none" else compare.split(",")
-    for name in beside:
-        _check.known("method", name, SELECTORS, "assay selectors")
+    # what can be known to be wrong is said before anything is read
+    methods = choosing.methods(method, compare)
+    settings = choosing.settings(
+        methods, initial=initial is not None, start=start, quality=quality, quality_power=quality_power,
+        group_by=group_by, max_per_group=max_per_group, skip_duplicates=skip_duplicates, seed=seed, variant=variant,
+        neighbors=neighbors, density_power=density_power, proximity_power=proximity_power, density_side=density_side,
+        density_statistic=density_statistic, rank_by=rank_by, with_reference=reference != "none",
+    )  # fmt: skip
+    wanted = choosing.Budget(budget)
     _check.choice("format", format, console.FORMATS)
-    for name, value, table in (("to", to, FORMATS), ("trainer", trainer, TRAINERS), ("from", shape, FORMATS)):
+    for name, value, known in (("to", to, list(FORMATS)), ("trainer", trainer, list(TRAINERS))):
         if value is not None:
-            _check.choice(name, value, table)
-    for value, flags in ((quality, ("quality",)), (start, ("start",))):
-        if value is not None and flags[0] not in row.options:
-            raise DataError(
-                f"{flags[0]} must be left out with method {method!r}, which cannot use it; got {value!r}."
-            )
-    if (group_by is None) != (max_per_group is None):
-        raise DataError("group-by and max-per-group must be given together; got one of them.")
-    wanted = _budget(budget)
-    folder = new_folder(output, overwrite=overwrite, resume=resume)
-    talk = console.Talk(quiet)
-    columns = [name for name in (quality, group_by) if name is not None]
-    with talk.stage("read", source):
-        reading = {"rule": text, "on_bad": on_bad, "vectors_column": vectors_column}
-        pool = inputs.load(source, shape=shape, limit=limit, columns=columns, vectors=vectors, **reading)
-        kept = None if initial is None else inputs.load(initial, vectors=initial_vectors, **reading)
-        other = (
-            None
-            if reference in ("pool", "none")
-            else inputs.load(reference, vectors=reference_vectors, **reading)
+            _check.choice(name, value, known)
+    columns = tuple(name for name in (quality, group_by) if name is not None)
+    data = [inputs.Given("pool", source, vectors, shape, limit, columns)]
+    if initial is not None:
+        data.append(inputs.Given("initial", initial, initial_vectors))
+    elif initial_vectors is not None:
+        raise DataError(f"initial_vectors must come with initial; got {initial_vectors!r} alone.")
+    if reference not in ("pool", "none"):
+        data.append(inputs.Given("reference", reference, reference_vectors))
+    elif reference_vectors is not None:
+        raise DataError(
+            f"reference_vectors must come with a source as reference; got reference {reference!r}."
         )
-    sets = [("pool", pool), ("initial", kept), ("reference", other)]
-    named = [(role, records) for role, records in sets if records is not None]
-    k = int(wanted * len(pool)) if wanted < 1 else int(wanted)
-    if not 1 <= k <= len(pool):
-        raise DataError(f"budget must be from 1 to the rows of the pool ({len(pool)}); got {budget}.")
-    weights = None if quality is None else inputs.numbers(pool, quality)
-    groups = None if group_by is None else [str(value) for value in pool.columns[group_by]]
-    embedder = inputs.Embedder(
+    for name, value in (("to", to), ("trainer", trainer), ("push", push)):
+        if value is not None and data[0].only_vectors:
+            raise DataError(
+                f"{name} must be left out for a pool of vectors, which has no records; got {value!r}."
+            )
+    if push is not None:
+        hub.token_for(push)
+    reading = inputs.Reading(text, on_bad, vectors_column)
+    embedding = inputs.Embedding(
         encoder, max_tokens, pooling, batch_size, device, dtype, workers, base_url, cache
     )
-    encoding = embedder.fill([records for _, records in named], talk, folder)
-    assert pool.vectors is not None
-    matrix, inside = np.asarray(pool.vectors), []
-    if kept is not None and kept.vectors is not None:
-        _check.same_width("pool", matrix, "initial", kept.vectors)
-        inside = list(range(len(matrix), len(matrix) + len(kept)))
-        matrix = np.concatenate([matrix, kept.vectors])
-    density = _density(
-        matrix, pool, other, reference, neighbors, variant, density_statistic, embedder.search_device, talk
-    )
-    power = density_power if density_power is not None else (0.0 if density is None else 0.5)
-    common = {"neighbors": neighbors, "density_power": power, "proximity_power": proximity_power}
-    # rows kept already are no candidates: they are in the set from the start, and beyond the pool's end
+    talk = console.Talk(quiet)
+    encode = inputs.check(data, reading, embedding)
+    files = [entry for one in data for entry in (one.source, one.vectors) if entry is not None]
+    folder = open_folder(output, files, overwrite=overwrite, resume=resume)
 
-    def chosen_by(name: str, plain: bool) -> Selection:
-        table = SELECTORS[name]
-        settings: dict[str, Any] = {"budget": k, "seed": table.seed if seed is None else seed}
-        if inside:
-            settings["initial_selected"] = inside
-        if name == "novelselect":
-            settings |= common | {"variant": variant, "density": density, "reference": None}
-            settings |= {
-                "density_side": density_side,
-                "density_statistic": density_statistic,
-                "rank_by": rank_by,
-            }
-        if not plain:
-            if "quality" in table.options:
-                settings |= {"quality": _beyond(weights, len(matrix)), "quality_power": quality_power}
-            if groups is not None and max_per_group is not None:
-                settings |= {
-                    "groups": groups + ["\0kept"] * len(inside),
-                    "max_per_group": max_per_group,
-                }
-            settings["skip_duplicates"] = skip_duplicates
-            if start is not None:
-                settings["start"] = int(start) if start.lstrip("-").isdigit() else start
-        with talk.stage(
-            name, _expected_selection(len(matrix), k + len(inside), matrix.shape[1], name)
-        ) as progress:
-            return table.function(matrix, progress=progress, **settings)
-
-    selection = chosen_by(method, plain=False)
+    with talk.stage("read", source):
+        sets = [inputs.load(one, reading) for one in data]
+    by_role = {records.given.role: records for records in sets}
+    pool, kept, other = by_role["pool"], by_role.get("initial"), by_role.get("reference")
+    k = wanted.rows(len(pool))
+    if quality is not None:
+        settings["quality"] = inputs.positive_numbers(pool, quality)
+    if group_by is not None:
+        settings["groups"] = [str(value) for value in pool.columns[group_by]]
+    encoding = embedding.fill(sets, encode, talk, folder)
+    matrix, inside = pool.matrix, np.empty(0, dtype=np.int64)
+    if kept is not None:
+        # rows that are kept already stand beyond the pool's end: in the set from the start, and no candidates
+        _check.same_width("pool", matrix, "initial", kept.matrix)
+        inside = np.arange(len(matrix), len(matrix) + len(kept))
+        matrix = np.concatenate([matrix, kept.matrix])
+    if reference != "none":
+        against = pool.matrix if other is None else other.matrix
+        settings["density"] = choosing.density(matrix, against, settings, embedding.search_device, talk)
+    chosen = {
+        name: choosing.choose(name, matrix, k, inside, settings, talk, plain=name != method)
+        for name in methods
+    }
+    selection = chosen[method]
     results: dict[str, Any] = {}
     with talk.stage("measure"):
-        for name in [method, *[n for n in beside if n != method]]:
-            found = selection if name == method else chosen_by(name, plain=True)
-            rows = np.concatenate([found.indices, np.array(inside, dtype=np.int64)])
-            value = novelsum(matrix[rows], density=None if density is None else density[rows], variant=variant,
-                             density_statistic=density_statistic, **common)  # fmt: skip
-            results["selected" if name == method else name] = value
-    near = nearest_earlier(matrix, selection.indices, inside)
-    outputs = ["selection.csv"]
-    _write_table(folder / "selection.csv", selection, pool.ids, density, near)
-    if pool.shape is not None:
-        name = selected_name(pool.path)
-        _write_records(folder / name, pool, selection, shape, to, on_bad, limit)
-        outputs.insert(0, name)
-        if trainer is not None:
-            snippet, content = trainer_snippet(folder / name, to or pool.shape, trainer)
-            (folder / snippet).write_text(content, encoding="utf-8")
-            outputs.append(snippet)
-    elif to is not None or trainer is not None:
-        raise DataError("to and trainer need records; the pool is vectors only.")
-    counts = {"pool": len(pool), "selected": k, "initial": len(inside), "skipped": len(pool.skipped)}
-    counts |= {"distinct_texts": encoding["distinct_texts"]} if "distinct_texts" in encoding else {}
-    extra = [
-        ("vectors", vectors),
-        ("initial vectors", initial_vectors),
-        ("reference vectors", reference_vectors),
-    ]
-    written = manifest.write(
-        folder,
-        "select",
-        given,
-        sources=manifest.inputs(named, extra),
-        encoding=encoding,
-        counts=counts,
-        results={
+        for name, found in chosen.items():
+            rows = np.concatenate([found.indices, inside])
+            results["selected" if name == method else name] = novelsum(
+                matrix[rows], **choosing.measuring(settings, rows)
+            )
+        near = nearest_earlier(matrix, selection.indices, inside.tolist())
+
+    with staged(folder) as stage:
+        outputs = ["selection.csv"]
+        _write_table(stage / "selection.csv", selection, pool.ids, settings.get("density"), near)
+        if pool.shape is not None:
+            outputs.insert(0, selected_name(pool.path))
+            _write_records(stage / outputs[0], pool, selection, to, on_bad)
+            if trainer is not None:
+                snippet, content = trainer_snippet(stage / outputs[0], to or pool.shape, trainer)
+                (stage / snippet).write_text(content, encoding="utf-8")
+                outputs.append(snippet)
+        counts = {"pool": len(pool), "selected": k, "initial": len(inside), "skipped": len(pool.skipped)}
+        if "distinct_texts" in encoding:
+            counts["distinct_texts"] = encoding["distinct_texts"]
+        found_out = {
             "novelsum": results,
             "selection": dict(selection.parameters),
             "facts": dict(selection.facts),
-        },
-        outputs=outputs,
-        talk=talk,
-    )
-    if push is not None:
-        _push(folder, [*outputs, manifest.NAME], push, written, overwrite, talk)
-    talk.say(f"wrote {', '.join(outputs)} and {manifest.NAME} to {folder}")
+        }
+        written = manifest.write(
+            stage, select, given, sets, encoding=encoding, counts=counts, results=found_out, talk=talk
+        )
+    outputs.append(MANIFEST)
+    talk.say(f"wrote {', '.join(outputs)} to {folder}")
     table = [
         {"set": f"{name} ({method})" if name == "selected" else name, "n": k + len(inside), "novelsum": value}
         for name, value in results.items()
     ]
     console.show(table, format, title=f"NovelSum ({variant}), higher is more diverse", whole=written)
-
-
-def _budget(text: str) -> float:
-    """Return a count >= 1, or a share below 1."""
-    from assay.errors import DataError
-
-    try:
-        value = float(text.removesuffix("%").replace(",", "").replace("_", ""))
-    except ValueError:
-        value = 0.0
-    if text.endswith("%"):
-        if 0 < value < 100:
-            return value / 100
-    elif value >= 1 and value == int(value):
-        return value
-    raise DataError(f"budget must be a whole number >= 1 or a share between 0% and 100%; got {text!r}.")
-
-
-def _density(
-    matrix: NDArray[np.floating[Any]],
-    pool: Records,
-    other: Records | None,
-    reference: str,
-    neighbors: int,
-    variant: str,
-    statistic: str | None,
-    device: str,
-    talk: Any,
-) -> NDArray[np.float64] | None:
-    """Return the density of the reference at every row, or None without a reference."""
-    from assay.cli.estimate import seconds_of_products
-    from assay.diversity.novelsum import resolve_variant
-    from assay.neighbors import local_density
-
-    if reference == "none":
-        return None
-    against = pool.vectors if other is None else other.vectors
-    assert against is not None
-    expect = seconds_of_products(len(matrix), len(against), matrix.shape[1])
-    with talk.stage("density", f"{len(matrix):,} rows against {len(against):,}, {expect}"):
-        return local_density(
-            matrix,
-            reference=against,
-            neighbors=neighbors,
-            statistic=resolve_variant(variant, None, statistic).density_statistic,
-            device=device,
-        )
-
-
-def _expected_selection(n: int, k: int, d: int, name: str) -> str:
-    from assay.cli.console import human_bytes
-    from assay.cli.estimate import seconds_of_products
-
-    if name == "random":
-        return f"{k:,} of {n:,} rows"
-    memory = f", {human_bytes(4 * n * k)} of distances" if name == "novelselect" else ""
-    return f"{k:,} of {n:,} rows, {seconds_of_products(n, k, d, factor=5)}{memory}"
-
-
-def _beyond(weights: NDArray[np.float64] | None, n: int) -> NDArray[np.float64] | None:
-    """Return the weights of the pool with ones for the kept rows after it."""
-    import numpy as np
-
-    return None if weights is None else np.concatenate([weights, np.ones(n - len(weights))])
+    if push is not None:
+        _push(folder, outputs, push, written, overwrite, talk)
 
 
 def _write_table(
     path: Path,
     selection: Selection,
-    ids: Sequence[str],
+    ids: list[str],
     density: NDArray[np.float64] | None,
     near: NDArray[np.float64],
 ) -> None:
@@ -352,29 +260,21 @@ def _write_table(
             writer.writerow([order, index, ids[index], *numbers])
 
 
-def _write_records(
-    path: Path,
-    pool: Records,
-    selection: Selection,
-    shape: str | None,
-    to: str | None,
-    on_bad: str,
-    limit: int | None,
-) -> None:
+def _write_records(path: Path, pool: Records, selection: Selection, to: str | None, on_bad: str) -> None:
     """Read the pool again and write the chosen rows in order of choice."""
-    from assay.data import Sample, read, write
+    from assay.data import read, write
 
-    wanted = set(selection.indices.tolist())
-    found: dict[int, Sample] = {}
-    dropped: list[tuple[str, str]] = []
-    for row, sample in enumerate(read(pool.path, shape=shape, limit=limit, on_bad=on_bad, skipped=dropped)):
-        if row in wanted:
-            found[row] = sample
-    write((found[row] for row in selection.indices.tolist()), path, shape=to, like=pool.path)
+    order = selection.indices.tolist()
+    wanted = set(order)
+    given, dropped = pool.given, list[tuple[str, str]]()
+    stream = read(pool.path, shape=given.shape, limit=given.limit, on_bad=on_bad, skipped=dropped)
+    found = {row: sample for row, sample in enumerate(stream) if row in wanted}
+    pool.check_unchanged()
+    write((found[row] for row in order), path, shape=to, like=pool.path)
 
 
 def _push(
-    folder: Path, files: list[str], repo: str, written: dict[str, Any], overwrite: bool, talk: Any
+    folder: Path, files: list[str], repo: str, written: dict[str, Any], overwrite: bool, talk: Talk
 ) -> None:
     from assay.data.hub import dataset_card, push
 

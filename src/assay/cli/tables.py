@@ -59,7 +59,7 @@ def _print(rows: list[dict[str, Any]], name: str | None, form: str, kind: str) -
     from assay.cli.console import show
 
     if name is not None:
-        known(kind, name, [row[kind] for row in rows], f"assay {kind}s")
+        known(kind, name, (row[kind] for row in rows), f"assay {kind}s")
         [row] = [row for row in rows if row[kind] == name]
         if form == "table":
             rows = [{"": key, " ": str(value)} for key, value in row.items()]

@@ -185,22 +185,10 @@ def push(
     Memory: files that the hub does not keep as large files (over about 10 MB) are sent as one request.
     """
     paths = _local(Path(folder), files)
-    if len(repo) > 96 or not _REPOSITORY.fullmatch(repo):
-        raise DataError(
-            f"repo must be org/name, of letters, digits, '-', '_' and '.'; got {repo!r}. "
-            "Give the name of the repository, not its address."
-        )
+    token = token_for(repo)
     hub = require("huggingface_hub", "hub", "--push")
     errors = require("huggingface_hub.errors", "hub", "--push")
     utils = require("huggingface_hub.utils", "hub", "--push")
-    offline = os.environ.get("HF_HUB_OFFLINE", "")
-    if offline.upper() in ("1", "ON", "YES", "TRUE"):
-        raise DataError(f"HF_HUB_OFFLINE must be unset for a push; got {offline}. Unset it, or push later.")
-    token = hub.get_token()
-    if not token:
-        raise DataError(
-            f"HF_TOKEN must be a token that may write to {repo}; got none. Set it, or log in: hf auth login"
-        )
     api = hub.HfApi(
         endpoint=os.environ.get("HF_ENDPOINT") or None,
         token=token,
@@ -240,6 +228,34 @@ def push(
     except (OSError, RuntimeError, ValueError, *errors.HfHubHTTPError.__bases__) as error:
         raise DataError(_refusal(error, repo, api.endpoint)) from error
     return str(commit.commit_url)
+
+
+def check_name(repo: str) -> None:
+    """Raise unless `repo` can be the name of a repository on the hub."""
+    if len(repo) > 96 or not _REPOSITORY.fullmatch(repo):
+        raise DataError(
+            f"repo must be org/name, of letters, digits, '-', '_' and '.'; got {repo!r}. "
+            "Give the name of the repository, not its address."
+        )
+
+
+def token_for(repo: str) -> str:
+    """Return the token that a push to `repo` would use.
+
+    Raises what would stop the push before it begins: a bad name, no huggingface_hub, offline mode, no token. The
+    hub is not asked.
+    """
+    check_name(repo)
+    hub = require("huggingface_hub", "hub", "--push")
+    offline = os.environ.get("HF_HUB_OFFLINE", "")
+    if offline.upper() in ("1", "ON", "YES", "TRUE"):
+        raise DataError(f"HF_HUB_OFFLINE must be unset for a push; got {offline}. Unset it, or push later.")
+    token = hub.get_token()
+    if not token:
+        raise DataError(
+            f"HF_TOKEN must be a token that may write to {repo}; got none. Set it, or log in: hf auth login"
+        )
+    return str(token)
 
 
 def _local(folder: Path, files: Sequence[str]) -> dict[str, Path]:

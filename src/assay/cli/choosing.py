@@ -1,0 +1,193 @@
+"""From the options of `assay select` to rows: which methods, how many rows, with what settings."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay import _check
+from assay.cli.console import Talk, human_bytes
+from assay.cli.estimate import seconds_of_products
+from assay.diversity.novelsum import resolve_density_power, resolve_variant
+from assay.errors import DataError
+from assay.neighbors import local_density
+from assay.select import SELECTORS, Selection
+
+# options of the chosen method alone: the methods beside it show what it does without them
+OWN = ("start", "quality", "quality_power", "groups", "max_per_group", "skip_duplicates")
+MEASURED = ("variant", "neighbors", "density_power", "proximity_power", "density_statistic")
+
+
+class Budget:
+    """How many rows to choose: a number, or a share of the pool."""
+
+    def __init__(self, given: str) -> None:
+        self.given = given
+        count = re.fullmatch(r"[0-9]+|[0-9]{1,3}([,_][0-9]{3})+", given)
+        share = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?%", given)
+        if count:
+            self._number = Fraction(re.sub("[,_]", "", given))
+        elif share:
+            self._number = Fraction(share[1])
+        if not (count or share) or self._number == 0 or (share and self._number > 100):
+            raise DataError(
+                f"budget must be a whole number >= 1, or a share over 0% and up to 100%; got {given!r}."
+            )
+        self._is_share = bool(share)
+
+    def rows(self, n: int) -> int:
+        """Return the number of rows of a pool of n, a share rounded down."""
+        k = int(self._number * n / 100 if self._is_share else self._number)
+        if not 1 <= k <= n:
+            came = f"{self.given}, which is {k} rows" if self._is_share else self.given
+            raise DataError(f"budget must be from 1 to the rows of the pool ({n}); got {came}.")
+        return k
+
+
+def methods(method: str, compare: str) -> list[str]:
+    """Return the method and those to be measured beside it, each once."""
+    beside = [] if compare == "none" else [name.strip() for name in compare.split(",")]
+    for name in (method, *beside):
+        _check.known("method", name, SELECTORS, "assay selectors")
+    return list(dict.fromkeys([method, *beside]))
+
+
+def settings(
+    names: list[str],
+    *,
+    initial: bool,
+    start: str | None,
+    quality: str | None,
+    quality_power: float,
+    group_by: str | None,
+    max_per_group: int | None,
+    skip_duplicates: bool,
+    seed: int | None,
+    variant: str,
+    neighbors: int,
+    density_power: float | None,
+    proximity_power: float,
+    density_side: str | None,
+    density_statistic: str | None,
+    rank_by: str | None,
+    with_reference: bool,
+) -> dict[str, Any]:
+    """Return the options as keywords of the selectors, or raise by one that is wrong or that nothing would use."""
+    method = names[0]
+    for option, name, value in (
+        ("initial_selected", "initial", initial or None),
+        ("start", "start", start),
+        ("quality", "quality", quality),
+        ("groups", "group_by", group_by),
+        ("skip_duplicates", "skip_duplicates", skip_duplicates or None),
+        ("density_side", "density_side", density_side),
+        ("rank_by", "rank_by", rank_by),
+    ):
+        users = [method] if option in (*OWN, "initial_selected") else names
+        if value is not None and not any(option in SELECTORS[user].options for user in users):
+            can = ", ".join(key for key, row in SELECTORS.items() if option in row.options)
+            got = "" if value is True else f"; got {value!r}"
+            raise DataError(
+                f"{name} must be left out with method {method!r}, which cannot use it{got}. Methods that can: {can}."
+            )
+    if initial and start is not None:
+        raise DataError(f"start must be left out with initial, whose rows are the start; got {start!r}.")
+    if quality is None and quality_power != 1:
+        raise DataError(f"quality_power must come with quality; got {quality_power:g} alone.")
+    if (group_by is None) != (max_per_group is None):
+        raise DataError("group_by and max_per_group must be given together; got one of them.")
+    _check.at_least("quality_power", quality_power, 0)
+    _check.at_least("proximity_power", proximity_power, 0)
+    _check.at_least("neighbors", neighbors, 1)
+    if max_per_group is not None:
+        _check.at_least("max_per_group", max_per_group, 1)
+    if seed is not None and not 0 <= seed < 2**32:
+        raise DataError(f"seed must be from 0 to {2**32 - 1}; got {seed}.")
+    resolve_variant(variant, density_side, density_statistic, None, None, rank_by)
+    first: int | str | None = start
+    if start is not None and re.fullmatch("[+-]?[0-9]+", start):
+        first = int(start)
+    elif start is not None:
+        densest = ("densest",) if "density" in SELECTORS[method].options else ()
+        _check.choice("start", start, ("random", *densest))
+    return {
+        "reference": None,  # the density is computed once, for every method
+        "seed": seed,
+        "start": first,
+        "quality_power": quality_power,
+        "max_per_group": max_per_group,
+        "skip_duplicates": skip_duplicates,
+        "variant": variant,
+        "neighbors": neighbors,
+        "density_power": resolve_density_power(density_power, with_reference),
+        "proximity_power": proximity_power,
+        "density_side": density_side,
+        "density_statistic": density_statistic,
+        "rank_by": rank_by,
+    }
+
+
+def density(
+    matrix: NDArray[np.floating[Any]],
+    against: NDArray[np.floating[Any]],
+    settings: dict[str, Any],
+    device: str,
+    talk: Talk,
+) -> NDArray[np.float64]:
+    """Return the density of the reference at every row."""
+    expect = seconds_of_products(len(matrix), len(against), matrix.shape[1])
+    form = resolve_variant(settings["variant"], None, settings["density_statistic"])
+    with talk.stage("density", f"{len(matrix):,} rows against {len(against):,}, {expect}"):
+        return local_density(
+            matrix,
+            reference=against,
+            neighbors=settings["neighbors"],
+            statistic=form.density_statistic,
+            device=device,
+        )
+
+
+def choose(
+    name: str,
+    matrix: NDArray[np.floating[Any]],
+    budget: int,
+    inside: NDArray[np.int64],
+    settings: dict[str, Any],
+    talk: Talk,
+    *,
+    plain: bool,
+) -> Selection:
+    """Return what a method chooses beside the rows `inside`; `plain` is without the options of the chosen method."""
+    row = SELECTORS[name]
+    use = {
+        key: value
+        for key, value in settings.items()
+        if key in row.options and not (plain and key in OWN) and (value is not None or key == "reference")
+    }
+    if len(inside):
+        use["initial_selected"] = inside
+    if "quality" in use:
+        use["quality"] = np.concatenate([use["quality"], np.ones(len(inside))])
+    if "groups" in use:
+        use["groups"] = [*use["groups"], *["\0kept"] * len(inside)]
+    seed = row.seed if settings["seed"] is None else settings["seed"]
+    n, d = matrix.shape
+    with talk.stage(name, _expected(name, n, budget + len(inside), d)) as progress:
+        return row.function(matrix, budget=budget, seed=seed, progress=progress, **use)
+
+
+def measuring(settings: dict[str, Any], rows: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the options of `novelsum` for some of the rows."""
+    found = settings.get("density")
+    return {key: settings[key] for key in MEASURED} | {"density": None if found is None else found[rows]}
+
+
+def _expected(name: str, n: int, k: int, d: int) -> str:
+    if name == "random":
+        return f"{k:,} of {n:,} rows"
+    memory = f", {human_bytes(4 * n * k)} of distances" if name == "novelselect" else ""
+    return f"{k:,} of {n:,} rows, {seconds_of_products(n, k, d, factor=5)}{memory}"

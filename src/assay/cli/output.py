@@ -1,0 +1,92 @@
+"""The folder that a run fills: never one that it reads from, and filled all at once."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+from assay._files import file_hash, new_folder
+from assay.errors import DataError
+
+MANIFEST = "manifest.json"
+
+
+def open_folder(path: str, sources: Sequence[str], *, overwrite: bool, resume: bool) -> Path:
+    """Return the folder of a run, made if missing; refuse one that holds files, or that a source is read from."""
+    check_apart(Path(path), sources)
+    return new_folder(path, overwrite=overwrite, resume=resume)
+
+
+def check_apart(path: Path, sources: Sequence[str], *, file: bool = False) -> None:
+    """Raise if what is written into a folder, or to a file, would be read as data by the next such run."""
+    target = path.resolve()
+    for source in sources:
+        place = Path(source)
+        if place.is_dir():
+            inside = target.is_relative_to(place.resolve())
+        elif place.is_file():
+            inside = place.resolve().parent == target
+        else:
+            inside = glob.has_magic(source) and _reached(target, source, file)
+        if inside:
+            raise DataError(
+                f"output must be apart from the data; {path} is where {source} is read from. Name another place."
+            )
+
+
+def _reached(target: Path, pattern: str, file: bool) -> bool:
+    """Tell whether a glob finds a file, or looks into a folder."""
+    parts = Path(os.path.abspath(pattern)).parts
+    names = target.parts
+    if "**" in parts:
+        parts = parts[: parts.index("**")]
+        names = names[: len(parts)]
+    elif not file:
+        parts = parts[:-1]
+    return len(names) == len(parts) and all(map(fnmatch.fnmatch, names, parts))
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Yield a hidden folder to write to; when the block ends without an error, its files move up to `folder`.
+
+    With a manifest among them, `folder` is this run's own: the manifest of an earlier run goes before anything else
+    changes and the new one comes last, so that a folder that has one is complete; what the earlier run wrote and
+    this one does not is removed, if it is as it was written.
+    """
+    stage = Path(tempfile.mkdtemp(prefix=".assay-", suffix=".part", dir=folder))
+    try:
+        yield stage
+        if (stage / MANIFEST).exists():
+            _clear(folder)
+        for path in sorted(stage.iterdir(), key=lambda path: (path.name == MANIFEST, path.name)):
+            path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _clear(folder: Path) -> None:
+    earlier = _outputs(folder / MANIFEST)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name, digest in earlier.items():
+        path = folder / name
+        if path.parent == folder and path.is_file() and file_hash(path) == digest:
+            path.unlink()
+
+
+def _outputs(manifest: Path) -> dict[str, str]:
+    """Return the files that a manifest lists, with their hashes; none where it is no manifest of a run."""
+    try:
+        content = orjson.loads(manifest.read_bytes())
+    except (FileNotFoundError, orjson.JSONDecodeError):
+        return {}
+    outputs = content.get("outputs") if isinstance(content, dict) else None
+    return outputs if isinstance(outputs, dict) else {}
