@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -36,50 +38,57 @@ def same_rows(matrix: NDArray[np.floating]) -> NDArray[np.intp]:
     """Return for every row the lowest row that is the same row.
 
     Two rows x, y are the same when ‖x - y‖ <= 1e-6 ‖x‖, and so are rows joined by a chain of such pairs. A row
-    like no other stands for itself. Equal rows are found by their bytes, nearly equal ones by sorting along a
-    fixed direction, on which no pair can be further apart than it is in space. O(n d + n log n).
+    like no other stands for itself. Rows are sorted along one of two fixed directions, on which no pair is further
+    apart than in space, and compared with those within reach on both. O(n d + n log n) unless thousands of
+    different rows lie within 1e-6 of each other.
     """
-    matrix = np.ascontiguousarray(matrix) + 0.0  # -0.0 and 0.0 have different bytes
-    view = matrix.view(np.dtype((np.void, matrix.dtype.itemsize * matrix.shape[1]))).ravel()
-    _, first, group = np.unique(view, return_index=True, return_inverse=True)
-    order = np.argsort(first)  # distinct rows in order of appearance
-    rows = first[order]
-    rank = np.empty(len(order), dtype=np.intp)
-    rank[order] = np.arange(len(order))
-    near = _nearly_equal(matrix, rows)
-    return rows[near[rank[group]]].astype(np.intp)
-
-
-def _nearly_equal(matrix: NDArray[np.floating], rows: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return for each of `rows` (distinct, ascending) the position of the first one joined to it."""
-    arrow = np.random.default_rng(0).standard_normal(matrix.shape[1])
-    direction = arrow / np.linalg.norm(arrow)
-    length = norms(matrix)[rows]
-    place = np.empty(len(rows))
-    for start in range(0, len(rows), 8192):
-        block = matrix[rows[start : start + 8192]].astype(np.float64)
-        place[start : start + 8192] = (block * direction).sum(axis=1)
-    order = np.argsort(place, kind="stable")
-    place, length = place[order], length[order]
-    left: list[NDArray[np.intp]] = []
-    right: list[NDArray[np.intp]] = []
+    n = len(matrix)
+    arrows = np.random.default_rng(0).standard_normal((2, matrix.shape[1]))
+    place, length = np.empty((2, n)), np.empty(n)
+    for start in range(0, n, 4096):
+        block = matrix[start : start + 4096].astype(np.float64)
+        for axis, arrow in enumerate(arrows):
+            place[axis, start : start + 4096] = (block * (arrow / np.linalg.norm(arrow))).sum(axis=1)
+        length[start : start + 4096] = np.sqrt((block * block).sum(axis=1))
+    order = np.argsort(place[0], kind="stable")
+    # equal rows side by side: all stand for the first of their run, so that runs of copies cost nothing below
+    head = np.ones(n, dtype=bool)
+    for i, j, _ in _within(place[:, order], length[order], 1):
+        head[j] = (matrix[order[i]] != matrix[order[j]]).any(axis=1)
+    first = np.empty(n, dtype=np.intp)
+    first[order] = order[np.flatnonzero(head)][np.cumsum(head) - 1]
+    rows = order[head]
+    pairs = [np.empty((2, 0), dtype=np.intp)]
     for step in range(1, len(rows)):
-        reach = SAME * np.maximum(length[step:], length[:-step]) * 1.001
-        close = np.flatnonzero(place[step:] - place[:-step] <= reach)
-        if not len(close):
+        more = False
+        for i, j, within in _within(place[:, rows], length[rows], step):
+            more |= within
+            a, b = matrix[rows[i]].astype(np.float64), matrix[rows[j]].astype(np.float64)
+            same = np.sqrt(((a - b) ** 2).sum(axis=1)) <= SAME * np.minimum(length[rows[i]], length[rows[j]])
+            pairs.append(np.stack([rows[i[same]], rows[j[same]]]))
+        if not more:
             break
-        for start in range(0, len(close), 8192):
-            i = close[start : start + 8192]
-            a = matrix[rows[order[i]]].astype(np.float64)
-            b = matrix[rows[order[i + step]]].astype(np.float64)
-            same = np.sqrt(((a - b) ** 2).sum(axis=1)) <= SAME * np.minimum(length[i], length[i + step])
-            left.append(order[i[same]])
-            right.append(order[i[same] + step])
-    if not left:
-        return np.arange(len(rows))
-    i, j = np.concatenate(left), np.concatenate(right)
-    graph = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(len(rows), len(rows)))
+    left, right = np.concatenate(pairs, axis=1)
+    if not len(left):
+        return first
+    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
     _, label = connected_components(graph, directed=False)
-    lowest = np.full(label.max() + 1, len(rows))
-    np.minimum.at(lowest, label, np.arange(len(rows)))
-    return np.asarray(lowest[label])
+    lowest = np.full(label.max() + 1, n)
+    np.minimum.at(lowest, label, np.arange(n))
+    return np.asarray(lowest[label[first]])
+
+
+def _within(
+    place: NDArray[np.float64], length: NDArray[np.float64], step: int
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], bool]]:
+    """Yield, in blocks, the places i, i + step in sorted order whose rows may be the same on both directions.
+
+    The last of the three says whether any pair is within reach on the sorted direction: if not, no longer
+    step has one.
+    """
+    reach = 1.001 * SAME * np.maximum(length[step:], length[:-step])
+    near = place[0, step:] - place[0, :-step] <= reach
+    close = np.flatnonzero(near & (np.abs(place[1, step:] - place[1, :-step]) <= reach))
+    for start in range(0, max(len(close), 1), 4096):
+        i = close[start : start + 4096]
+        yield i, i + step, bool(near.any())

@@ -49,6 +49,16 @@ def fill(rows, count, unit, picked, own, theirs, use_own, use_theirs, table, bar
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
+def weigh(values, weights, out):  # type: ignore[no-untyped-def]
+    """Fill `out` with the weighted sums of the rows of `values`, in float64."""
+    for i in range(values.shape[0]):
+        total = 0.0
+        for s in range(values.shape[1]):
+            total += values[i, s] * weights[s]
+        out[i] = total
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
 def flush(  # type: ignore[no-untyped-def]
     first,
     products,

@@ -243,7 +243,9 @@ class _Greedy:
         self.value = np.zeros(n)
         self.base = np.zeros(n)
         self._rows, self._bounds = np.empty(n, dtype=np.int64), np.empty(n)
-        self.favourites = np.empty(0, dtype=np.int64)  # the best of the last step, evaluated first in the next
+        self.favourites = np.empty(
+            0, dtype=np.int64
+        )  # the best of the last step, evaluated first in the next
         self.current: list[NDArray[np.int64]] = []  # rows evaluated in this step
         self.count = self.flushed = 0
         self.evaluations = self.settled = 0
@@ -254,7 +256,9 @@ class _Greedy:
 
     def step(self, allowed: NDArray[np.bool_]) -> tuple[int, float]:
         """Choose the best allowed row, add it, and return it with its exact score."""
-        if self.count - self.flushed >= np.clip(self.count // 8, 32, 256) or self._direct > 4 * len(self.rows):
+        if self.count - self.flushed >= np.clip(self.count // 8, 32, 256) or self._direct > 4 * len(
+            self.rows
+        ):
             self._flush()
         self.current = []
         sure = self._evaluate(self.favourites[allowed[self.favourites]])  # some row scores at least this
@@ -323,7 +327,9 @@ class _Greedy:
             gaps = factor * np.take_along_axis(gaps, order, axis=1)
         else:
             gaps.sort(axis=1)
-        return np.asarray(np.einsum("ij,j->i", gaps, self.weights[: self.count], dtype=np.float64))
+        out = np.empty(len(rows))
+        kernels.weigh(gaps, self.weights, out)
+        return out
 
     def _settle(self, sure: float) -> tuple[int, float]:
         """Compute the scores of all rows that rounding may have put below the best again, and take the first best."""
@@ -371,6 +377,6 @@ class _Greedy:
                 self.base,
             )  # fmt: skip
 
-        self.crew.over_blocks(len(self.unit), 4096, work)
+        self.crew.over_blocks(len(self.unit), int(np.clip(len(self.unit) // 8, 512, 4096)), work)
         self.flushed = self.count
         self._direct = 0
