@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def run(name: str) -> list[dict[str, object]]:
 def table(name: str, rows: list[dict[str, object]]) -> str:
     """Return rows as a Markdown table under a heading."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    lines = [f"## {name}", "", CASES[name].__doc__ or "", "", f"{machine.describe()}", ""]
+    lines = [f"## {name}", "", inspect.getdoc(CASES[name]) or "", "", f"{machine.describe()}", ""]
     lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for row in rows:
         cells = [row.get(column, "") for column in columns]

@@ -17,7 +17,9 @@ def pool(n: int) -> tuple[np.ndarray, str]:
         return _alpaca(data)[:n], "Alpaca, sentence encoder"
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((200, 512))
-    rows = 0.7 * centres[rng.integers(200, size=n)] + rng.standard_normal((n, 512)) * rng.uniform(0.5, 1.2, (n, 1))
+    rows = 0.7 * centres[rng.integers(200, size=n)] + rng.standard_normal((n, 512)) * rng.uniform(
+        0.5, 1.2, (n, 1)
+    )
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), "synthetic clusters"
 
 

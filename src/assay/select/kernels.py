@@ -129,14 +129,25 @@ def above(start, stop, base, own, quality, allowed, since, count, a, b, threshol
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def distances(start, stop, vectors, picked, out):  # type: ignore[no-untyped-def]
-    """Fill `out[:, s]` with the distances of unit vectors to the chosen rows `start` to `stop`, in float64.
+def distances(start, stop, rows, lengths, chosen, chosen_lengths, out):  # type: ignore[no-untyped-def]
+    """Fill `out[:, s]` with the cosine distances of rows to the chosen rows `start` to `stop`, in float64.
 
     Every pair is worked on alike, so that equal rows get equal bits.
     """
     for s in range(start, stop):
-        for i in range(vectors.shape[0]):
-            out[i, s] = _distance(vectors[i], picked[s], 1e-9)
+        for i in range(rows.shape[0]):
+            a, b = rows[i], chosen[s]
+            dot = 0.0
+            for j in range(a.shape[0]):
+                dot += np.float64(a[j]) * np.float64(b[j])
+            gap = 1.0 - dot / (lengths[i] * chosen_lengths[s])
+            if gap < 1e-9:
+                gap = 0.0
+                for j in range(a.shape[0]):
+                    step = np.float64(a[j]) / lengths[i] - np.float64(b[j]) / chosen_lengths[s]
+                    gap += step * step
+                gap *= 0.5
+            out[i, s] = gap
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from assay import _check
 from assay._parallel import Crew
 from assay.diversity.novelsum import density_scale, resolve_density_power, resolve_variant
-from assay.neighbors import local_density, unit_rows
+from assay.neighbors import local_density, norms, unit_rows
 from assay.select import kernels
 from assay.select.selection import Rules, Selection, quality_weights, start_row
 
@@ -220,7 +220,7 @@ class _Greedy:
     ) -> None:
         self.crew = crew
         n, d = rows.shape
-        self.rows, self.scale, self.quality = rows, scale, quality
+        self.scale, self.quality = scale, quality
         self.use_own = float(density_side in ("self", "both"))
         self.use_theirs = float(density_side in ("neighbor", "both"))
         flat = bool((scale == scale[0]).all())
@@ -232,7 +232,10 @@ class _Greedy:
         self.error = (d + 16) * (2.0**-53 if self.by_distance else 2.0**-24)
         self.unit = unit_rows(rows, dtype)
         self.picked = np.empty((most, d), dtype=dtype)
-        self.exact = np.empty((most, d))
+        # what close calls are settled on; float64 rows are scaled first, lest their squares overflow
+        self.rows = rows if rows.dtype == np.float32 else unit_rows(rows, np.float64)
+        self.length = norms(self.rows)
+        self.chosen, self.chosen_length = np.empty((most, d), dtype=rows.dtype), np.empty(most)
         self.theirs = np.empty(most)
         self.table = np.empty((n, most), dtype=dtype)
         self.weights = np.arange(1, most + 1, dtype=np.float64) ** -proximity_power
@@ -250,8 +253,8 @@ class _Greedy:
         self.count = self.flushed = 0
         self.evaluations = self.settled = 0
         self._direct = 0
-        for row, vector in zip(first, unit_rows(rows[first], np.float64), strict=True):
-            self._add(row, vector)
+        for row in first:
+            self._add(row)
         self._flush()
 
     def step(self, allowed: NDArray[np.bool_]) -> tuple[int, float]:
@@ -338,23 +341,25 @@ class _Greedy:
         weighted = self.quality[current] * self.value[current]
         rounding = self.quality[current] * self.error * self._reach(current)
         rows = np.sort(current[weighted + rounding >= sure])
-        vectors = unit_rows(self.rows[rows], np.float64)
+        close, length = self.rows[rows], self.length[rows]
         gaps = np.empty((len(rows), m))
-        self.crew.over_blocks(m, 512, lambda a, b: kernels.distances(a, b, vectors, self.exact, gaps))
+        self.crew.over_blocks(
+            m, 512, lambda a, b: kernels.distances(a, b, close, length, self.chosen, self.chosen_length, gaps)
+        )
         if not self.by_distance:
             gaps *= self.use_own * self.scale[rows, None] + self.use_theirs * self.theirs[:m]
         scores = self._score(rows, gaps)
         self.settled += len(rows) - 1
         top = int(np.argmax(self.quality[rows] * scores))
         self.favourites = current[np.argsort(-weighted, kind="stable")[:8]]
-        self._add(int(rows[top]), vectors[top])
+        self._add(int(rows[top]))
         return int(rows[top]), float(scores[top])
 
-    def _add(self, row: int, vector: NDArray[np.float64]) -> None:
+    def _add(self, row: int) -> None:
         """Put a row into the set."""
         m = self.count
         self.picked[m] = self.unit[row]
-        self.exact[m] = vector
+        self.chosen[m], self.chosen_length[m] = self.rows[row], self.length[row]
         self.theirs[m] = self.scale[row]
         weight = self.weights[m]
         self.d_own[m] = self.use_own * weight
