@@ -40,6 +40,12 @@ class Given:
     columns: tuple[str, ...] = ()
 
     @property
+    def names(self) -> tuple[str, str]:
+        """The names of the options that gave source and vectors."""
+        beside = self.role in ("initial", "reference")
+        return (self.role, f"{self.role}_vectors") if beside else ("source", "vectors")
+
+    @property
     def only_vectors(self) -> bool:
         """Whether the source holds vectors and no records."""
         return self.source.endswith(VECTOR_FILES)
@@ -167,23 +173,7 @@ def check(wanted: Sequence[Given], reading: Reading, embedding: Embedding) -> En
     _check.choice("text", reading.text, ("all", "instruction"))
     _check.choice("on_bad", reading.on_bad, ("error", "skip"))
     for given in wanted:
-        if given.shape is not None:
-            _check.choice("shape", given.shape, FORMATS)
-        if given.limit is not None:
-            _check.at_least("limit", given.limit, 1)
-        if given.only_vectors and given.vectors is not None:
-            raise DataError(
-                f"vectors must be left out where the data is vectors already; got {given.vectors}."
-            )
-        if given.only_vectors and given.columns:
-            raise DataError(
-                f"{given.source} must hold records to have a column {given.columns[0]!r}; it holds vectors only."
-            )
-        for file in (given.vectors, given.source if given.only_vectors else None):
-            if file is not None and not Path(file).is_file():
-                raise DataError(f"{given.role} must be an existing file; there is no {file}.")
-        if not given.only_vectors:
-            resolve(given.source)
+        _check_given(given)
     if sum(given.source == "-" for given in wanted) > 1:
         raise DataError("standard input must be one source only; got - more than once.")
     ready = [given for given in wanted if given.ready]
@@ -205,6 +195,29 @@ def check(wanted: Sequence[Given], reading: Reading, embedding: Embedding) -> En
         if value != getattr(plain, option.name):
             raise DataError(f"{option.name} must be left out with ready vectors; got {value!r}.")
     return None
+
+
+def _check_given(given: Given) -> None:
+    source, vectors = given.names
+    if given.shape is not None:
+        _check.choice("shape", given.shape, FORMATS)
+    if given.limit is not None:
+        _check.at_least("limit", given.limit, 1)
+    if given.only_vectors:
+        if given.vectors is not None:
+            raise DataError(
+                f"{vectors} must be left out where the data is vectors already; got {given.vectors}."
+            )
+        if given.columns:
+            raise DataError(
+                f"{given.source} must hold records to have a column {given.columns[0]!r}; it holds vectors only."
+            )
+        if not Path(given.source).is_file():
+            raise DataError(f"{source} must be an existing file; there is no {given.source}.")
+    else:
+        resolve(given.source)
+    if given.vectors is not None and not Path(given.vectors).is_file():
+        raise DataError(f"{vectors} must be an existing file; there is no {given.vectors}.")
 
 
 def load(given: Given, reading: Reading) -> Records:
@@ -239,7 +252,7 @@ def load(given: Given, reading: Reading) -> Records:
         matrix, _ = load_vectors(given.vectors, column=reading.vectors_column)
         if len(matrix) != len(records):
             raise DataError(
-                f"vectors must have one row a record ({len(records)} in {given.source}); "
+                f"{given.names[1]} must have one row a record ({len(records)} in {given.source}); "
                 f"{given.vectors} has {len(matrix)}."
             )
         records.vectors = matrix

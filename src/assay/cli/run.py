@@ -31,6 +31,7 @@ def run(
     A recipe has a line `command: select` (or another command) and the command's options, with underscores for
     hyphens, such as `source: data.json`, `budget: 5000`, `group_by: domain`, `output: out`.
     """
+    from assay._check import choice
     from assay.cli import manifest
     from assay.errors import DataError
 
@@ -46,9 +47,7 @@ def run(
             talk.say(f"other versions may give other numbers: {'; '.join(other)}")
     else:
         raise DataError(f"recipe must end in .json, .yaml or .yml; got {recipe}.")
-    command = _commands().get(name)
-    if command is None:
-        raise DataError(f"{recipe}: command must be one of {', '.join(_commands())}; got {name!r}.")
+    command = _commands()[choice(f"{recipe}: command", name, _commands())]
     known = inspect.signature(command).parameters
     if output is not None:
         given["output"] = output
@@ -103,7 +102,9 @@ def _validated(path: Path, command: Callable[..., None], given: dict[str, Any]) 
     try:
         values = dict(model(**given))
     except ValidationError as error:
-        first = error.errors()[0]
+        first = min(
+            error.errors(), key=lambda e: e["type"] != "extra_forbidden"
+        )  # a typo explains what is missing
         place = ".".join(str(part) for part in first["loc"])
         rest = f" {error.error_count() - 1} more are wrong too." if error.error_count() > 1 else ""
         if first["type"] == "extra_forbidden":

@@ -51,14 +51,15 @@ def as_typed(message: str) -> str:
     """Return a message with the options that it names as they are typed.
 
     The first word of `<argument> must be <rule>` is one if a flag has that name; anywhere else only a name with an
-    underscore is, since `limit` or `text` may be plain words there.
+    underscore is, since `limit` or `text` may be plain words there. After a colon or in a list it is the name of a
+    field, in a recipe for instance.
     """
     known = _all_flags()
     first = re.match(r"(\w+)(?= must (?:be|have|name|hold)\b)", message)
     if first and first[1] in known:
         message = known[first[1]] + message[first.end() :]
     names = "|".join(name for name in known if "_" in name)
-    pattern = rf"(?<![\w'\"/.:-])({names})(?:='(\w+)')?(?!\w|\.\w|['\"/=])"
+    pattern = rf"(?<![\w'\"/.:-])(?<![:,] )({names})(?:='(\w+)')?(?!\w|\.\w|['\"/=])"
     return re.sub(pattern, lambda m: known[m[1]] + (f" {m[2]}" if m[2] else ""), message)
 
 

@@ -1,0 +1,249 @@
+"""`assay measure`: what the Python functions say, in every form."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay.diversity import novelsum, novelty
+from assay.neighbors import knn
+from tests.cli.conftest import Assay, files_in, rows, tfidf, write_json, write_lines, write_vectors
+
+
+def test_sets_against_a_reference(assay: Assay, tmp_path: Path) -> None:
+    a, b, pool = rows(16), rows(16, first=30), rows(60)
+    write_json(tmp_path / "a.json", a)
+    write_lines(tmp_path / "b.jsonl", b)
+    write_lines(tmp_path / "pool.jsonl", pool)
+    done = assay(
+        "measure", "a.json", "b.jsonl", "--reference", "pool.jsonl", "--format", "json", "--encoder", "tfidf"
+    )
+    assert done.code == 0, done.err
+    va, vb, vp = tfidf(a, b, pool)
+    whole = json.loads(done.out)
+    direction = "higher is more diverse"
+    assert whole["results"] == [
+        {
+            "set": "a.json",
+            "n": 16,
+            "measure": "novelsum",
+            "value": novelsum(va, reference=vp),
+            "direction": direction,
+        },
+        {
+            "set": "b.jsonl",
+            "n": 16,
+            "measure": "novelsum",
+            "value": novelsum(vb, reference=vp),
+            "direction": direction,
+        },
+    ]
+    assert whole["parameters"]["reference"] == "pool.jsonl"
+    assert whole["parameters"]["density_power"] == 0.5
+    assert whole["encoder"]["encoder"] == "tfidf"
+    assert whole["warnings"] == []
+
+
+def test_new_records_against_kept_ones(assay: Assay, tmp_path: Path) -> None:
+    new, kept = rows(6, first=25), rows(40)
+    new[3] |= {"id": 'a "named", row'}
+    write_lines(tmp_path / "new.jsonl", new)
+    write_lines(tmp_path / "kept.jsonl", kept)
+    done = assay("measure", "new.jsonl", "--reference", "kept.jsonl", "--per-row", "--encoder", "tfidf")
+    assert done.code == 0, done.err
+    vn, vk = tfidf(new, kept)
+    values = novelty(vn, reference=vk, against=vk)
+    near = knn(vn, 1, reference=vk, metric="cosine")
+    found = list(csv.DictReader(io.StringIO(done.out)))
+    assert list(found[0]) == [
+        "set",
+        "row",
+        "id",
+        "novelty",
+        "nearest_distance",
+        "nearest_row",
+        "nearest_id",
+    ]
+    assert [line["id"] for line in found] == ["0", "1", "2", 'a "named", row', "4", "5"]
+    assert [float(line["novelty"]) for line in found] == values.tolist()
+    assert [float(line["nearest_distance"]) for line in found] == near.distances[:, 0].tolist()
+    assert [int(line["nearest_row"]) for line in found] == near.indices[:, 0].tolist() == list(range(25, 31))
+    assert [line["nearest_id"] for line in found] == [str(row) for row in range(25, 31)]
+
+
+def test_records_of_one_set(assay: Assay, tmp_path: Path) -> None:
+    vectors = write_vectors(tmp_path / "v.npy", 12)
+    done = assay("measure", "v.npy", "--per-row", "--format", "json")
+    values, near = novelty(vectors), knn(vectors, 1, metric="cosine")
+    assert json.loads(done.out) == [
+        {
+            "set": "v.npy",
+            "row": row,
+            "id": str(row),
+            "novelty": values[row],
+            "nearest_distance": near.distances[row, 0],
+            "nearest_row": near.indices[row, 0],
+            "nearest_id": str(near.indices[row, 0]),
+        }
+        for row in range(12)
+    ]
+
+
+def test_one_record_has_no_neighbour(assay: Assay, tmp_path: Path) -> None:
+    write_vectors(tmp_path / "v.npy", 1)
+    done = assay("measure", "v.npy", "--per-row")
+    assert done.out.splitlines()[1:] == ["v.npy,0,0,0.0,,,"]
+    assert "warning: one sample has no distances; its novelty is 0." in done.err
+
+
+@pytest.mark.parametrize("copies", [0, 1])
+def test_the_reference_may_be_the_set_itself(assay: Assay, tmp_path: Path, copies: int) -> None:
+    records = rows(20)
+    write_json(tmp_path / "a.json", [*records, *records[:copies]])
+    done = assay(
+        "measure", "a.json", "--reference", "a.json", "--format", "json", "--encoder", "tfidf", "--quiet"
+    )
+    vectors = np.concatenate(tfidf([*records, *records[:copies]]))
+    with np.errstate(all="raise"):
+        [result] = json.loads(done.out)["results"]
+    assert result["value"] == pytest.approx(_quiet_novelsum(vectors, reference=vectors), rel=0, abs=0)
+    # the row's own text is left out of its neighbours, so that this is what the set as its own reference gives
+    assert result["value"] == _quiet_novelsum(vectors, reference="self")
+
+
+def _quiet_novelsum(vectors: np.ndarray, **keywords: Any) -> float:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return novelsum(vectors, **keywords)
+
+
+@pytest.mark.parametrize(
+    ("options", "keywords"),
+    [
+        (["--variant", "paper"], {"variant": "paper"}),
+        (["--neighbors", "3"], {"neighbors": 3}),
+        (["--density-power", "1.5"], {"density_power": 1.5}),
+        (["--proximity-power", "0.3"], {"proximity_power": 0.3}),
+        (["--density-side", "both"], {"density_side": "both"}),
+        (["--density-statistic", "sum_cosine"], {"density_statistic": "sum_cosine"}),
+        (
+            ["--density-side", "both", "--rank-by", "weighted"],
+            {"density_side": "both", "rank_by": "weighted"},
+        ),
+        (["--without-self"], {"include_self": False}),
+        (["--variant", "paper", "--include-self"], {"variant": "paper", "include_self": True}),
+        (["--reduction", "sum"], {"reduction": "sum"}),
+    ],
+)
+def test_options_mean_what_they_mean_in_python(
+    assay: Assay, tmp_path: Path, options: list[str], keywords: dict[str, Any]
+) -> None:
+    vectors = write_vectors(tmp_path / "v.npy", 20)
+    reference = write_vectors(tmp_path / "r.npy", 30, seed=1)
+    done = assay("measure", "v.npy", "--reference", "r.npy", "--format", "json", *options)
+    [result] = json.loads(done.out)["results"]
+    assert result["value"] == novelsum(vectors, reference=reference, **keywords)
+    plain = assay("measure", "v.npy", "--reference", "r.npy", "--format", "json")
+    assert result["value"] != json.loads(plain.out)["results"][0]["value"]
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_different_sizes_are_warned_of(assay: Assay, tmp_path: Path, quiet: list[str]) -> None:
+    write_vectors(tmp_path / "a.npy", 12)
+    write_vectors(tmp_path / "b.npy", 14)
+    warning = (
+        "the sets have different sizes (12, 14), and novelsum depends on the size. "
+        "Compare equal sizes, for instance with --limit."
+    )
+    done = assay("measure", "a.npy", "b.npy", "--format", "json", *quiet)
+    assert json.loads(done.out)["warnings"] == [warning]
+    assert (f"warning: {warning}\n" in done.err) == (not quiet)
+    assert not quiet or done.err == ""
+    equal = assay("measure", "a.npy", "b.npy", "--format", "json", "--limit", 12)
+    assert json.loads(equal.out)["warnings"] == []
+
+
+def test_ready_vectors_of_several_sets(assay: Assay, tmp_path: Path) -> None:
+    for name in "ab":
+        write_lines(tmp_path / f"{name}.jsonl", rows(12))
+    va = write_vectors(tmp_path / "a.npy", 12)
+    vb = write_vectors(tmp_path / "b.npy", 12, seed=1)
+    done = assay("measure", "a.jsonl", "b.jsonl", "--vectors", "a.npy,b.npy", "--format", "json")
+    assert [row["value"] for row in json.loads(done.out)["results"]] == [novelsum(va), novelsum(vb)]
+    done = assay("measure", "a.jsonl", "b.jsonl", "--vectors", "a.npy")
+    assert done.err == "error: --vectors must name one file a set (2); got 1.\n"
+
+
+def test_an_output_folder_holds_result_and_manifest(assay: Assay, tmp_path: Path) -> None:
+    write_vectors(tmp_path / "a.npy", 12)
+    done = assay("measure", "a.npy", "-o", "out", "--format", "json")
+    assert files_in(tmp_path / "out") == {"measure.json", "manifest.json"}
+    assert json.loads((tmp_path / "out" / "measure.json").read_bytes()) == json.loads(done.out)
+
+
+def test_long_tables_are_whole(assay: Assay, tmp_path: Path) -> None:
+    name = "a name so long that it would not fit on any terminal " * 4
+    write_lines(tmp_path / "a.jsonl", [row | {"id": f"{name}{n} 长"} for n, row in enumerate(rows(1300))])
+    vectors = write_vectors(tmp_path / "v.npy", 1300)
+    done = assay("measure", "a.jsonl", "--vectors", "v.npy", "--per-row", "--format", "table", "--quiet")
+    printed = done.out.splitlines()
+    values = novelty(vectors)
+    assert len(printed) == 1301
+    for row, line in enumerate(printed[1:]):
+        assert f"{name}{row} 长" in line
+        assert f" {row:,} " in line
+        assert f" {values[row]:.4f} " in line
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--measures", "novelsumm"],
+            "unknown measure 'novelsumm'. Did you mean 'novelsum'? See: assay measures",
+        ),
+        (
+            ["--measures", "all,", "--per-row"],
+            "unknown measure 'all'. There are: novelsum. See: assay measures",
+        ),
+        (
+            ["--variant", "papers"],
+            "--variant must be one of official, paper; got 'papers'. Did you mean 'paper'?",
+        ),
+        (["--reduction", "meen"], "--reduction must be one of mean, sum; got 'meen'. Did you mean 'mean'?"),
+        (
+            ["--density-power", "1"],
+            "--density-power must be 0 where there is no reference; got 1. Give a reference (the pool, or 'self').",
+        ),
+        (
+            ["--reference-vectors", "v.npy"],
+            "--reference-vectors must come with a source as reference; got none.",
+        ),
+        (["--format", "yaml"], "--format must be one of table, json, csv, md; got 'yaml'."),
+        (
+            ["--reference", "none.npy"],
+            "--reference must be an existing file; there is no none.npy.",
+        ),
+        (["--text", "instruction"], "--text must be left out with ready vectors; got 'instruction'."),
+    ],
+)
+def test_what_is_wrong_is_said(assay: Assay, tmp_path: Path, options: list[str], message: str) -> None:
+    write_vectors(tmp_path / "v.npy", 12)
+    done = assay("measure", "v.npy", *options)
+    assert (done.code, done.out, done.err) == (2, "", f"error: {message}\n")
+
+
+def test_standard_input_is_one_source(assay: Assay, tmp_path: Path) -> None:
+    lines = "".join(json.dumps(row) + "\n" for row in rows(12)).encode()
+    done = assay("measure", "-", "--encoder", "tfidf", "--format", "csv", stdin=lines)
+    assert done.out.splitlines()[1].startswith("-,12,novelsum,")
+    done = assay("measure", "-", "--reference", "-", stdin=lines)
+    assert done.err == "error: standard input must be one source only; got - more than once.\n"

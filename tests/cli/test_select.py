@@ -1,0 +1,520 @@
+"""`assay select`: which rows, in what file, with what said about them."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import math
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from assay.data import read, text
+from assay.diversity import novelsum
+from assay.embed import embed, resolve
+from assay.neighbors import local_density
+from assay.select import kcenter, nearest_earlier, novelselect, random
+from tests.cli.conftest import (
+    Assay,
+    files_in,
+    read_lines,
+    rows,
+    tfidf,
+    write_json,
+    write_lines,
+    write_vectors,
+)
+
+
+def choices(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "selection.csv", encoding="utf-8", newline="") as f:
+        return list(csv.DictReader(f))
+
+
+def chosen(folder: Path) -> list[int]:
+    return [int(line["row"]) for line in choices(folder)]
+
+
+def numbers(folder: Path, column: str) -> list[float]:
+    return [float(line[column] or "nan") for line in choices(folder)]
+
+
+# ------------------------------------------------------------------------------------- the examples of the issue
+
+
+def test_the_plain_example_with_the_default_encoder(assay: Assay, tmp_path: Path) -> None:
+    builtin = str(files("assay.data") / "builtin" / "instructions.jsonl")
+    records = [sample.row for sample in read(builtin, limit=90)]
+    write_json(tmp_path / "data.json", records)
+    done = assay("select", "data.json", "--budget", "20", "-o", "out/", "--format", "json")
+    assert done.code == 0
+
+    texts = [text(sample) for sample in read(tmp_path / "data.json")]
+    vectors, _ = embed(texts, resolve("sentence", workers=1), cache=tmp_path / "other")
+    density = local_density(vectors, reference=vectors)
+    expected = novelselect(vectors, budget=20, density=density)
+    out = tmp_path / "out"
+    assert chosen(out) == expected.indices.tolist()
+    assert json.loads((out / "selected.json").read_bytes()) == [records[row] for row in expected.indices]
+    assert [line["id"] for line in choices(out)] == [records[row]["id"] for row in expected.indices]
+    assert [line["order"] for line in choices(out)] == [str(order) for order in range(20)]
+    assert list(choices(out)[0]) == ["order", "row", "id", "novelty", "density", "nearest_distance"]
+    near = nearest_earlier(vectors, expected.indices)
+    for column, values in (
+        ("novelty", expected.gains),
+        ("density", density[expected.indices]),
+        ("nearest_distance", near),
+    ):
+        np.testing.assert_allclose(numbers(out, column), values, rtol=1e-8)
+
+    beside = random(vectors, budget=20)
+    results = json.loads(done.out)["results"]["novelsum"]
+    assert results == {
+        "selected": novelsum(vectors[expected.indices], density=density[expected.indices]),
+        "random": novelsum(vectors[beside.indices], density=density[beside.indices]),
+    }
+    assert files_in(out) == {"selected.json", "selection.csv", "manifest.json"}
+    assert json.loads((out / "manifest.json").read_bytes()) == json.loads(done.out)
+
+
+def test_the_long_example(assay: Assay, tmp_path: Path) -> None:
+    pool, kept = rows(60), rows(15, first=200)
+    pool = [*pool, *pool[:10], *kept[:5]]  # copies within the pool, and of what is kept
+    write_lines(tmp_path / "pool.jsonl", pool)
+    write_lines(tmp_path / "kept.jsonl", kept)
+    done = assay(
+        "select", "pool.jsonl", "--budget", "10%", "--initial", "kept.jsonl", "--quality", "score",
+        "--group-by", "source", "--max-per-group", 3, "--skip-duplicates", "-o", "out/", "--encoder", "tfidf",
+        "--format", "json", "--compare", "kcenter,random",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    both = np.concatenate(tfidf(pool, kept))
+    density = local_density(both, reference=both[:75])
+    inside = np.arange(75, 90)
+    expected = novelselect(
+        both,
+        budget=7,
+        density=density,
+        initial_selected=inside,
+        quality=[*(row["score"] for row in pool), *[1.0] * 15],
+        groups=[*(row["source"] for row in pool), *["kept"] * 15],
+        max_per_group=3,
+        skip_duplicates=True,
+    )
+    out = tmp_path / "out"
+    assert chosen(out) == expected.indices.tolist()
+    assert read_lines(out / "selected.jsonl") == [pool[row] for row in expected.indices]
+    np.testing.assert_allclose(numbers(out, "novelty"), expected.gains, rtol=1e-8)
+    np.testing.assert_allclose(
+        numbers(out, "nearest_distance"), nearest_earlier(both, expected.indices, inside.tolist()), rtol=1e-8
+    )
+    sources = [pool[row]["source"] for row in chosen(out)]
+    assert max(map(sources.count, sources)) <= 3
+    whole = [*expected.indices, *inside]
+    cover = [*kcenter(both, budget=7, initial_selected=inside).indices, *inside]
+    results = json.loads(done.out)["results"]["novelsum"]
+    assert results["selected"] == novelsum(both[whole], density=density[whole])
+    assert results["kcenter"] == novelsum(both[cover], density=density[cover])
+    assert json.loads(done.out)["counts"]["initial"] == 15
+
+
+# ------------------------------------------------------------------------------------------------- the files
+
+
+def as_csv(records: list[dict[str, Any]]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(records[0]), lineterminator="\r\n", delimiter=";")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue().encode()
+
+
+def as_parquet(records: list[dict[str, Any]]) -> bytes:
+    stream = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(records), stream)
+    return stream.getvalue()
+
+
+def lines(records: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in records).encode()
+
+
+def flat(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: str(value) for key, value in row.items() if key != "meta"} for row in records]
+
+
+CONTAINERS = {
+    "array.json": (lambda r: json.dumps(r).encode(), rows, "selected.json", json.loads),
+    "data.jsonl": (lines, rows, "selected.jsonl", lambda b: list(map(json.loads, b.splitlines()))),
+    "lines.json": (lines, rows, "selected.json", lambda b: list(map(json.loads, b.splitlines()))),
+    "data.jsonl.gz": (
+        lambda r: gzip.compress(lines(r)),
+        rows,
+        "selected.jsonl.gz",
+        lambda b: list(map(json.loads, gzip.decompress(b).splitlines())),
+    ),
+    "data.parquet": (
+        as_parquet,
+        lambda n: [row | {"meta": {"n": row["score"], "tags": ["é", None]}} for row in rows(n)],
+        "selected.parquet",
+        lambda b: pq.read_table(io.BytesIO(b)).to_pylist(),
+    ),
+    "data.csv": (
+        as_csv,
+        lambda n: flat(rows(n)),
+        "selected.csv",
+        lambda b: list(csv.DictReader(io.StringIO(b.decode(), newline=""), delimiter=";")),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_rows_come_out_in_the_container_they_came_in(assay: Assay, tmp_path: Path, name: str) -> None:
+    pack, make, selected, unpack = CONTAINERS[name]
+    records = make(24)
+    (tmp_path / name).write_bytes(pack(records))
+    write_vectors(tmp_path / "v.npy", 24)
+    done = assay("select", name, "--budget", 9, "--vectors", "v.npy", "-o", "out")
+    assert done.code == 0, done.err
+    found = unpack((tmp_path / "out" / selected).read_bytes())
+    assert found == [records[row] for row in chosen(tmp_path / "out")]
+    assert len(found) == 9
+    assert ("JSON Lines under a .json name" in done.err) == (name == "lines.json")
+    assert done.err.count("JSON Lines under") <= 1
+
+
+def test_to_and_trainer(assay: Assay, tmp_path: Path) -> None:
+    records = rows(20)
+    write_lines(tmp_path / "data.jsonl", records)
+    write_vectors(tmp_path / "v.npy", 20)
+    done = assay(
+        "select", "data.jsonl", "--budget", 4, "--vectors", "v.npy", "-o", "out", "--to", "messages",
+        "--trainer", "axolotl",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    out = tmp_path / "out"
+    assert [row["messages"] for row in read_lines(out / "selected.jsonl")] == [
+        [
+            {"role": "user", "content": records[row]["instruction"]},
+            {"role": "assistant", "content": records[row]["output"]},
+        ]
+        for row in chosen(out)
+    ]
+    assert "path: selected.jsonl" in (out / "axolotl.yml").read_text(encoding="utf-8")
+    assert set(json.loads((out / "manifest.json").read_bytes())["outputs"]) == {
+        "axolotl.yml",
+        "selected.jsonl",
+        "selection.csv",
+    }
+
+
+def test_a_pool_of_vectors_gives_row_numbers(assay: Assay, tmp_path: Path) -> None:
+    vectors = write_vectors(tmp_path / "pool.npy", 30)
+    assert assay("select", "pool.npy", "--budget", "50%", "-o", "out").code == 0
+    assert chosen(tmp_path / "out") == novelselect(vectors, budget=15).indices.tolist()
+    assert files_in(tmp_path / "out") == {"selection.csv", "manifest.json"}
+
+
+def test_standard_input_is_read_once(assay: Assay, tmp_path: Path) -> None:
+    records = rows(14)
+    done = assay(
+        "select",
+        "-",
+        "--budget",
+        3,
+        "--encoder",
+        "tfidf",
+        "--neighbors",
+        3,
+        "-o",
+        "out",
+        stdin=lines(records),
+    )
+    assert done.code == 0, done.err
+    found = read_lines(tmp_path / "out" / "selected.jsonl")
+    assert found == [records[row] for row in chosen(tmp_path / "out")]
+    inputs = json.loads((tmp_path / "out" / "manifest.json").read_bytes())["inputs"]
+    assert [entry["path"] for entry in inputs] == ["-"]
+    done = assay("run", "out/manifest.json", "-o", "again")
+    assert done.code == 2
+    assert "standard input cannot be replayed" in done.err
+
+
+def test_dropped_rows_are_counted_and_listed(assay: Assay, tmp_path: Path) -> None:
+    records = rows(16)
+    (tmp_path / "data.jsonl").write_bytes(lines(records[:5]) + b"{broken\n" + lines(records[5:]))
+    common = ("--budget", 4, "--encoder", "tfidf", "--neighbors", 3, "-o", "out")
+    done = assay("select", "data.jsonl", *common, "--quiet")
+    assert done.code == 2
+    assert done.err.startswith("error: data.jsonl:6: row must be JSON")
+    assert assay("select", "data.jsonl", *common, "--on-bad", "skip").code == 0
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
+    assert manifest["counts"] == {
+        "pool": 16,
+        "selected": 4,
+        "initial": 0,
+        "skipped": 1,
+        "distinct_texts": 16,
+    }
+    [entry] = manifest["inputs"]
+    assert [origin for origin, _ in entry["skipped"]] == ["data.jsonl:6"]
+    assert read_lines(tmp_path / "out" / "selected.jsonl") == [
+        records[row] for row in chosen(tmp_path / "out")
+    ]
+
+
+# ------------------------------------------------------------------------------------------------ the options
+
+
+def test_the_reference_may_be_the_pool_by_its_path(assay: Assay, tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", rows(30))
+    tables = []
+    for reference in ("pool", "a.json"):
+        done = assay(
+            "select", "a.json", "--budget", 8, "--encoder", "tfidf", "--reference", reference, "-o", f"by {reference}"
+        )  # fmt: skip
+        assert done.code == 0, done.err
+        tables.append((tmp_path / f"by {reference}" / "selection.csv").read_bytes())
+    assert tables[0] == tables[1]
+
+
+def test_without_a_reference_there_is_no_density(assay: Assay, tmp_path: Path) -> None:
+    vectors = write_vectors(tmp_path / "v.npy", 12)
+    assert assay("select", "v.npy", "--budget", 5, "--reference", "none", "-o", "out").code == 0
+    assert (
+        chosen(tmp_path / "out")
+        == novelselect(vectors, budget=5, reference=None, density_power=0).indices.tolist()
+    )
+    assert {line["density"] for line in choices(tmp_path / "out")} == {""}
+
+
+@pytest.mark.parametrize(
+    ("options", "keywords"),
+    [
+        (["--seed", "7"], {"seed": 7}),
+        (["--start", "4"], {"start": 4}),
+        (["--start", "densest"], {"start": "densest"}),
+        (["--variant", "paper"], {"variant": "paper"}),
+        (["--neighbors", "3"], {"neighbors": 3}),
+        (["--density-power", "1.5"], {"density_power": 1.5}),
+        (["--proximity-power", "0.3"], {"proximity_power": 0.3}),
+        (["--density-side", "self"], {"density_side": "self"}),
+        (["--density-statistic", "sum_cosine"], {"density_statistic": "sum_cosine"}),
+        (["--rank-by", "distance"], {"rank_by": "distance"}),
+        (["--limit", "25"], {}),
+    ],
+)
+def test_options_mean_what_they_mean_in_python(
+    assay: Assay, tmp_path: Path, options: list[str], keywords: dict[str, Any]
+) -> None:
+    vectors = write_vectors(tmp_path / "v.npy", 40)
+    if "--limit" in options:
+        vectors = vectors[:25]
+    assert assay("select", "v.npy", "--budget", 12, "-o", "out", *options).code == 0
+    expected = novelselect(vectors, budget=12, **keywords)
+    assert chosen(tmp_path / "out") == expected.indices.tolist()
+    np.testing.assert_allclose(numbers(tmp_path / "out", "novelty"), expected.gains, rtol=1e-8)
+
+
+@pytest.mark.parametrize(("method", "function"), [("kcenter", kcenter), ("random", random)])
+def test_other_methods(assay: Assay, tmp_path: Path, method: str, function: Any) -> None:
+    vectors = write_vectors(tmp_path / "v.npy", 20)
+    assert assay("select", "v.npy", "--budget", 6, "--method", method, "-o", "out").code == 0
+    assert chosen(tmp_path / "out") == function(vectors, budget=6).indices.tolist()
+    assert all(math.isnan(value) for value in numbers(tmp_path / "out", "novelty"))
+
+
+@pytest.mark.parametrize(
+    ("budget", "k"), [("29%", 29), ("7%", 7), ("100%", 100), ("0.5 %", None), ("12.5%", 12), ("1_00", None)]
+)
+def test_a_share_is_exact_and_rounded_down(assay: Assay, tmp_path: Path, budget: str, k: int | None) -> None:
+    write_vectors(tmp_path / "v.npy", 100)
+    done = assay("select", "v.npy", "--method", "random", "--budget", budget, "-o", "out")
+    assert (done.code == 0) == (k is not None)
+    assert k is None or len(chosen(tmp_path / "out")) == k
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "md", "json"])
+def test_the_comparison_is_printed_in_every_form(assay: Assay, tmp_path: Path, form: str) -> None:
+    write_vectors(tmp_path / "v.npy", 15)
+    done = assay("select", "v.npy", "--budget", 5, "-o", "out", "--format", form, "--quiet")
+    assert (done.code, done.err) == (0, "")
+    results = json.loads((tmp_path / "out" / "manifest.json").read_bytes())["results"]["novelsum"]
+    if form == "json":
+        assert json.loads(done.out)["results"]["novelsum"] == results
+    elif form == "csv":
+        assert list(csv.reader(io.StringIO(done.out))) == [
+            ["set", "n", "novelsum"],
+            ["selected (novelselect)", "5", repr(results["selected"])],
+            ["random", "5", repr(results["random"])],
+        ]
+    else:
+        words = done.out.replace("|", " ").split()
+        assert f"{results['selected']:.4f}" in words
+        assert f"{results['random']:.4f}" in words
+
+
+# ------------------------------------------------------------------------------------------------ the refusals
+
+EARLY = [
+    (["--budget", "0"], "--budget must be a whole number >= 1, or a share over 0% and up to 100%; got '0'."),
+    (["--budget", "0%"], "--budget must be a whole number >= 1, or a share over 0% and up to 100%; got '0%'."),
+    (
+        ["--budget", "200%"],
+        "--budget must be a whole number >= 1, or a share over 0% and up to 100%; got '200%'.",
+    ),
+    (
+        ["--budget", "abc"],
+        "--budget must be a whole number >= 1, or a share over 0% and up to 100%; got 'abc'.",
+    ),
+    (
+        ["--budget", "1e400"],
+        "--budget must be a whole number >= 1, or a share over 0% and up to 100%; got '1e400'.",
+    ),
+    (
+        ["--method", "novelselct"],
+        "unknown method 'novelselct'. Did you mean 'novelselect'? See: assay selectors",
+    ),
+    (["--compare", "random,kcentre"], "unknown method 'kcentre'. Did you mean 'kcenter'? See: assay selectors"),
+    (["--encoder", "tfdf"], "unknown encoder 'tfdf'. Did you mean 'tfidf'? See: assay embed --help"),
+    (["--encoder", "hf:"], "--encoder must be of the form hf:<path or id>; got 'hf:'."),
+    (["--variant", "offical"], "--variant must be one of official, paper; got 'offical'. Did you mean 'official'?"),
+    (["--trainer", "tlr"], "--trainer must be one of llamafactory, trl, axolotl; got 'tlr'. Did you mean 'trl'?"),
+    (["--format", "tabel"], "--format must be one of table, json, csv, md; got 'tabel'. Did you mean 'table'?"),
+    (["--on-bad", "skipp"], "--on-bad must be one of error, skip; got 'skipp'. Did you mean 'skip'?"),
+    (["--text", "al"], "--text must be one of all, instruction; got 'al'. Did you mean 'all'?"),
+    (["--start", "densst"], "--start must be one of random, densest; got 'densst'. Did you mean 'densest'?"),
+    (["--method", "kcenter", "--start", "densest"], "--start must be one of random; got 'densest'."),
+    (["--neighbors", "0"], "--neighbors must be >= 1; got 0."),
+    (["--limit", "0"], "--limit must be >= 1; got 0."),
+    (["--proximity-power", "-1"], "--proximity-power must be >= 0; got -1.0."),
+    (["--seed", "-1"], "--seed must be from 0 to 4294967295; got -1."),
+    (
+        ["--method", "random", "--quality", "score"],
+        "--quality must be left out with method 'random', which cannot use it; got 'score'. "
+        "Methods that can: novelselect, kcenter.",
+    ),
+    (
+        ["--method", "random", "--start", "3"],
+        "--start must be left out with method 'random', which cannot use it; got '3'. "
+        "Methods that can: novelselect, kcenter.",
+    ),
+    (
+        ["--method", "kcenter", "--rank-by", "distance"],
+        "--rank-by must be left out with method 'kcenter', which cannot use it; got 'distance'. "
+        "Methods that can: novelselect.",
+    ),
+    (["--quality-power", "2"], "--quality-power must come with quality; got 2 alone."),
+    (["--group-by", "source"], "--group-by and --max-per-group must be given together; got one of them."),
+    (
+        ["--initial", "kept.jsonl", "--start", "3"],
+        "--start must be left out with initial, whose rows are the start; got '3'.",
+    ),
+    (["--initial-vectors", "v.npy"], "--initial-vectors must come with initial; got 'v.npy' alone."),
+    (
+        ["--reference-vectors", "v.npy"],
+        "--reference-vectors must come with a source as reference; got reference 'pool'.",
+    ),
+    (
+        ["--reference", "none", "--density-power", "0.5"],
+        "--density-power must be 0 where there is no reference; got 0.5. Give a reference (the pool, or 'self').",
+    ),
+    (
+        ["--initial", "-", "--reference", "-"],
+        "standard input must be one source only; got - more than once.",
+    ),
+    (
+        ["--vectors", "v.npy", "--encoder", "tfidf"],
+        "--encoder must be left out with ready vectors; got 'tfidf'.",
+    ),
+    (["--vectors", "w.npy"], "--vectors must be an existing file; there is no w.npy."),
+    (
+        ["--vectors", "v.npy", "--initial", "kept.jsonl"],
+        "every set must come with ready vectors, or none; data.jsonl has them and kept.jsonl has not. "
+        "Vectors of different encoders do not compare.",
+    ),
+    (["--vectors-column", "x"], "--vectors-column must be left out without ready vectors; got one."),
+    (
+        ["--push", "https://hub/org/name"],
+        "--push must be org/name, of letters, digits, '-', '_' and '.'; got 'https://hub/org/name'. "
+        "Give the name of the repository, not its address.",
+    ),
+    (["--budgt", "3"], "no such option: --budgt. Did you mean --budget? See: assay select --help"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("options", "message"), EARLY, ids=lambda value: " ".join(value)[:40])
+def test_what_is_wrong_from_the_start_is_said_before_reading(
+    assay: Assay, tmp_path: Path, options: list[str], message: str
+) -> None:
+    (tmp_path / "data.jsonl").write_bytes(b"this would be an error of its own\n")
+    write_lines(tmp_path / "kept.jsonl", rows(3))
+    write_vectors(tmp_path / "v.npy", 3)
+    done = assay("select", "data.jsonl", "--budget", "3", "-o", "out", *options)
+    assert (done.code, done.out, done.err) == (2, "", f"error: {message}\n")
+    assert not (tmp_path / "out").exists()
+
+
+LATE = [
+    (["--budget", "17"], "--budget must be from 1 to the rows of the pool (16); got 17."),
+    (["--budget", "1%"], "--budget must be from 1 to the rows of the pool (16); got 1%, which is 0 rows."),
+    (
+        ["--quality", "scor"],
+        "data.jsonl:1: row must have a column 'scor'; its columns are: instruction, input, output, score, source, "
+        "meta.",
+    ),
+    (
+        ["--quality", "source"],
+        "data.jsonl:1: source must be a positive number; got 'web'. Shift or scale the scores.",
+    ),
+    (
+        ["--start", "16", "--encoder", "tfidf", "--neighbors", "3"],
+        "--start must be a row of the pool, 0 to 15; got 16.",
+    ),
+    (
+        ["--encoder", "tfidf"],
+        "--neighbors must be <= the usable rows of the reference (9); got 10. Copies and the row itself do not "
+        "count. Use fewer neighbors or a larger reference.",
+    ),
+    (["--vectors", "v.npy"], "--vectors must have one row a record (16 in data.jsonl); v.npy has 3."),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), LATE, ids=lambda value: " ".join(value)[:40])
+def test_a_run_that_fails_leaves_no_result(
+    assay: Assay, tmp_path: Path, options: list[str], message: str
+) -> None:
+    pool = rows(10 if options == ["--encoder", "tfidf"] else 16)
+    write_lines(tmp_path / "data.jsonl", pool)
+    write_vectors(tmp_path / "v.npy", 3)
+    done = assay("select", "data.jsonl", "--budget", "3", "-o", "out", "--quiet", *options)
+    assert (done.code, done.out, done.err) == (2, "", f"error: {message}\n")
+    assert files_in(tmp_path / "out") == set()
+
+
+def test_vectors_of_two_widths(assay: Assay, tmp_path: Path) -> None:
+    write_vectors(tmp_path / "pool.npy", 20, width=8)
+    write_vectors(tmp_path / "kept.npy", 20, width=6)
+    for role in ("initial", "reference"):
+        done = assay("select", "pool.npy", "--budget", 3, f"--{role}", "kept.npy", "-o", role, "--quiet")
+        assert done.code == 2
+        assert "must have as many dimensions as" in done.err
+        assert done.err.count("\n") == 1
+        assert files_in(tmp_path / role) == set()
+
+
+@pytest.mark.parametrize("option", ["--to", "--trainer", "--push"])
+def test_a_pool_of_vectors_has_no_records(assay: Assay, tmp_path: Path, option: str) -> None:
+    write_vectors(tmp_path / "v.npy", 20)
+    value = {"--to": "messages", "--trainer": "trl", "--push": "org/name"}[option]
+    done = assay("select", "v.npy", "--budget", 3, option, value, "-o", "out")
+    assert done.err == (
+        f"error: {option} must be left out for a pool of vectors, which has no records; got {value!r}.\n"
+    )
