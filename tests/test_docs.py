@@ -26,9 +26,13 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def records(count: int, first: int = 0) -> list[dict]:
     """Short instructions, all different."""
-    verbs = "Name Draw Sell Find Count Paint Praise Hide Wash Move Sort Carry Compare Describe Mend Weigh Order Photograph"
-    kinds = "red old small heavy quiet broken cheap wooden round empty rare sweet wet loud flat strange new"
-    things = "boats maps lamps birds shoes clocks cakes doors rivers coats stones bells ropes chairs songs kites tents plums"
+    verbs = (
+        "Name Draw Sell Find Count Paint Praise Hide Wash Move Sort Carry Describe Mend Weigh Order Shelve"
+    )
+    kinds = (
+        "red old small heavy quiet broken cheap wooden round empty rare sweet wet loud flat strange new late"
+    )
+    things = "boats maps lamps birds shoes clocks cakes doors rivers coats stones bells ropes chairs songs kites tents"
     words = itertools.islice(
         itertools.product(verbs.split(), kinds.split(), things.split()), first, first + count
     )
