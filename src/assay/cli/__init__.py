@@ -7,7 +7,6 @@ a run and replays it.
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 
@@ -21,9 +20,9 @@ def main() -> None:
     except KeyboardInterrupt:
         code = _say(130, "interrupted")
     except BrokenPipeError:
-        # what is still in the buffer has no reader, and must not fail once more when Python ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
+        from assay.cli.console import nobody_reads
+
+        code = nobody_reads()
     sys.exit(code)
 
 

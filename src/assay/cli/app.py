@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from assay.cli import demo, embed, measure, records, run, select, tables
+from assay.cli.console import nobody_reads
 
 app = typer.Typer(
     name="assay",
@@ -37,17 +38,21 @@ def _root(
 ) -> None: ...
 
 
-class _Interruptible(TyperCommand):
-    """A command that says how to go on after Ctrl-C, which typer would end without a word."""
+class _Ending(TyperCommand):
+    """A command that ends well when it is interrupted, or when nobody reads it any more; typer would say nothing."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
         except KeyboardInterrupt:
             kept = "resume" in ctx.params and (ctx.params["output"] or ctx.command.name == "run")
             hint = "; what was finished is kept. Go on with --resume." if kept else ""
             print(f"interrupted{hint}", file=sys.stderr)
             raise typer.Exit(130) from None
+        except BrokenPipeError:
+            raise typer.Exit(nobody_reads()) from None
+        return result
 
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
@@ -62,4 +67,4 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     demo.demo,
 )
 for _command in _COMMANDS:
-    app.command(cls=_Interruptible)(_command)
+    app.command(cls=_Ending)(_command)

@@ -67,9 +67,8 @@ def usage(error: Any) -> str:
     """Return a usage error of typer as one line."""
     text = " ".join(error.format_message().split())
     text = re.sub(r" \(Possible options?: (.*)\)", r". Did you mean \1?", text)
+    text = f"{text[:1].lower()}{text[1:].removesuffix('.')}"
     context = getattr(error, "ctx", None)
     if not text or context is None:
         return text
-    return f"{text[:1].lower()}{text[1:].rstrip('.')}. See: {context.command_path} --help".replace(
-        "?. See", "? See"
-    )
+    return f"{text}{'' if text.endswith('?') else '.'} See: {context.command_path} --help"
