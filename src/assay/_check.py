@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import operator
 from collections.abc import Iterable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,19 @@ def at_least(name: str, value: float, minimum: float, *, strict: bool = False) -
         raise DataError(f"{name} must be {'>' if strict else '>='} {minimum:g}; got {value!r}.")
 
 
+def whole(name: str, value: Any, minimum: int | None = None, maximum: int | None = None) -> int:
+    """Return `value` as an int, or raise unless it is a whole number from `minimum` to `maximum`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise DataError(f"{name} must be a whole number; got {value!r}.") from None
+    if minimum is not None and number < minimum:
+        raise DataError(f"{name} must be >= {minimum}; got {value!r}.")
+    if maximum is not None and number > maximum:
+        raise DataError(f"{name} must be <= {maximum}; got {value!r}.")
+    return number
+
+
 def require(module: str, extra: str, feature: str) -> ModuleType:
     """Import an optional dependency, or say how to install the extra that holds it."""
     try:
@@ -61,11 +75,14 @@ def embeddings(name: str, array: Any, *, directions: bool = False) -> NDArray[np
     """Return `array` as a finite C-contiguous float32 or float64 matrix (n, d), or raise by its name.
 
     float16 is widened to float32, integers become float64. With `directions`, rows of norm zero are refused
-    too, since they have no cosine.
+    too, since they have no cosine. float64 rows whose squares would overflow or vanish are refused.
     """
     import numpy as np
 
-    matrix = np.asarray(array)
+    try:
+        matrix = np.asarray(array)
+    except ValueError:
+        raise DataError(f"{name} must be a matrix of shape (n, d); got rows of different lengths.") from None
     if matrix.ndim != 2:
         raise DataError(f"{name} must be a matrix of shape (n, d); got shape {matrix.shape}.")
     if matrix.shape[0] == 0 or matrix.shape[1] == 0:
@@ -79,11 +96,15 @@ def embeddings(name: str, array: Any, *, directions: bool = False) -> NDArray[np
     matrix = np.ascontiguousarray(matrix)
     finite = np.ones(matrix.shape[0], dtype=bool)
     zero = np.zeros(matrix.shape[0], dtype=bool)
+    wild = np.zeros(matrix.shape[0], dtype=bool)
     for start in range(0, matrix.shape[0], 8192):
         block = matrix[start : start + 8192]
         finite[start : start + 8192] = np.isfinite(block).all(axis=1)
         if directions:
             zero[start : start + 8192] = ~block.any(axis=1)
+        if matrix.dtype == np.float64:
+            largest = np.maximum(block.max(axis=1), -block.min(axis=1))
+            wild[start : start + 8192] = (largest > 1e151) | ((largest > 0) & (largest < 1e-151))
     if not finite.all():
         bad = np.flatnonzero(~finite)
         raise DataError(
@@ -94,6 +115,12 @@ def embeddings(name: str, array: Any, *, directions: bool = False) -> NDArray[np
         raise DataError(
             f"{name} must have no zero rows, which have no direction; {len(bad)} of {len(matrix)} rows are zero, "
             f"first at row {bad[0]}."
+        )
+    if wild.any():
+        bad = np.flatnonzero(wild)
+        raise DataError(
+            f"{name} must have a largest entry from 1e-151 to 1e151 in each row; {len(bad)} of {len(matrix)} rows "
+            f"have not, first at row {bad[0]}. Scale them."
         )
     return matrix
 

@@ -11,6 +11,9 @@ The command line prints an `AssayError` as one line on standard error and exits 
 that escapes is a bug and shows its traceback.
 """
 
+import sys
+import warnings
+
 
 class AssayError(Exception):
     """Base of every error that a user can mend."""
@@ -26,3 +29,11 @@ class MissingExtraError(AssayError, ImportError):
 
 class AssayWarning(UserWarning):
     """The result stands, but the reader should know what the message says."""
+
+
+def warn(message: str) -> None:
+    """Warn with `AssayWarning` at the line, outside assay, that led here."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("assay."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, AssayWarning, stacklevel=level)

@@ -401,3 +401,10 @@ def test_hub_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[1].origin == "org/name@train:2"
     with pytest.raises(DataError, match=r"split must be one of train; got 'test'\. Write org/name@train\."):
         list(_hub_records("org/name", None, "test"))
+
+
+def test_limit_is_a_whole_number(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a"}\n{"text": "b"}\n')
+    with pytest.raises(DataError, match=r"limit must be a whole number; got 1\.5\."):
+        read(path, limit=1.5)  # type: ignore[arg-type]

@@ -238,3 +238,19 @@ def test_errors_and_warnings():
     crowd = np.concatenate([rng.normal(size=(60, 8)), np.ones((12, 8)) + 1e-5 * rng.normal(size=(12, 8))])
     with pytest.warns(AssayWarning, match="the density weight of 12 of 72 rows is over 100 times the median"):
         novelsum(crowd, reference=crowd)
+
+
+def test_warnings_point_to_the_caller():
+    rows = np.repeat(T3_X, 2, axis=0)
+    for measure in (novelsum, novelty):
+        with pytest.warns(AssayWarning) as found:
+            measure(rows, reference="self", neighbors=3)
+        assert len(found) == 2
+        assert {warning.filename for warning in found} == {__file__}
+
+
+def test_arguments_that_nothing_would_read_are_refused():
+    with pytest.raises(DataError, match=r"against_density must be left out without against; got densities\."):
+        novelty(T3_X, against_density=np.ones(8))
+    with pytest.raises(DataError, match=r"reference must be one of self; got 'pool'\."):
+        novelsum(T3_X, reference="pool", density_power=0)

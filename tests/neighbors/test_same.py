@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 from numpy.testing import assert_allclose
 
@@ -48,3 +50,12 @@ def test_unit_rows_of_any_size():
     rows = np.array([[3.0, 4.0], [3e-200, 4e-200], [3e200, 4e200]])
     assert_allclose(unit_rows(rows), [[0.6, 0.8]] * 3, rtol=1e-15)
     assert unit_rows(rows[:1].astype(np.float32)).dtype == np.float32
+
+
+def test_thousands_of_near_copies_take_little():
+    rows = np.random.default_rng(0).normal(size=(3000, 8)) * 1e-9 + 1
+    tracemalloc.start()
+    assert not same_rows(rows).any()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * 2**20  # all pairs would take 72 MB

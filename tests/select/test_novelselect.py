@@ -227,3 +227,70 @@ def test_bad_pool():
         DataError, match=r"reference must have as many dimensions as embeddings \(3\); got 2\."
     ):
         novelselect(T3_R, budget=2, reference=T3_R[:, :2])
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-45, 1e38, 1e300])
+def test_the_size_of_densities_does_not_change_the_choice(size):
+    rng = np.random.default_rng(1)
+    rows, density = rng.normal(size=(200, 6)), rng.uniform(1, 5, size=200)
+    plain = novelselect(rows, budget=90, density=density, density_power=1, start=0)
+    scaled = novelselect(rows, budget=90, density=density * size, density_power=1, start=0)
+    assert scaled.indices.tolist() == plain.indices.tolist()
+    assert_allclose(scaled.gains / size, plain.gains)
+
+
+@pytest.mark.filterwarnings("ignore::assay.errors.AssayWarning")
+def test_exact_beside_a_chosen_row_of_enormous_density():
+    rng = np.random.default_rng(27)
+    far, heavy = rng.normal(size=(300, 3)), rng.normal(size=3)
+    heavy /= np.linalg.norm(heavy)
+    rows = np.vstack([far, heavy, heavy + rng.normal(size=(200, 3)) * 4e-4])
+    density = np.ones(len(rows))
+    density[300] = 1e6
+    kept = list(range(301))
+    options = {"density_side": "neighbor", "proximity_power": 2}
+    chosen = novelselect(rows, budget=20, density=density, density_power=1, initial_selected=kept, **options)
+    expected, _ = oracle.novelselect(rows, budget=20, scale=density, initial=kept, **options)
+    assert chosen.indices.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"budget": 5.5}, r"budget must be a whole number; got 5\.5\."),
+        ({"start": 1.5}, r"start must be a whole number; got 1\.5\."),
+        ({"neighbors": 2.5}, r"neighbors must be a whole number; got 2\.5\."),
+        ({"seed": -1}, r"seed must be >= 0; got -1\."),
+        ({"seed": 2**32}, r"seed must be <= 4294967295; got 4294967296\."),
+        (
+            {"groups": [[1]] * 24, "max_per_group": 9},
+            r"groups must hold hashable labels, such as texts; got unh",
+        ),
+        ({"groups": PARITY, "max_per_group": 4.5}, r"max_per_group must be a whole number; got 4\.5\."),
+        (
+            {"quality": np.full(24, 1e300), "quality_power": 2},
+            r"quality \*\* quality_power must be from 1e-150 to 1e150; got inf to inf\.",
+        ),
+        (
+            {"quality": np.full(24, 1e-300), "quality_power": 2},
+            r"quality \*\* quality_power must be from 1e-150 to 1e150; got 0 to 0\.",
+        ),
+        (
+            {"density": np.full(24, 2.0), "density_power": 2000},
+            r"density_power must keep density \*\* density_power positive and finite; got 2000\.",
+        ),
+        ({"reference": "all", "density_power": 0}, r"reference must be one of pool; got 'all'\."),
+    ],
+    ids=str,
+)
+def test_numbers_out_of_reach(options, text):
+    with pytest.raises(DataError, match=text):
+        novelselect(T3_R, **{"budget": 6, "neighbors": 3} | options)
+
+
+def test_warnings_point_to_the_caller():
+    rows = np.repeat(T3_R, 2, axis=0)
+    with pytest.warns(AssayWarning) as found:
+        novelselect(rows, budget=30, neighbors=3, density=np.r_[1e9, np.ones(47)])
+    assert len(found) == 2
+    assert {warning.filename for warning in found} == {__file__}

@@ -11,7 +11,6 @@ import gzip
 import io
 import json
 import re
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from typing import IO, Any
 
 from assay.data.json_text import excerpt, loads
 from assay.data.turns import is_turn
-from assay.errors import AssayWarning, DataError
+from assay.errors import DataError, warn
 
 BOMS = {b"\xff\xfe\x00\x00": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
 UTF8_BOM = b"\xef\xbb\xbf"
@@ -157,11 +156,9 @@ def _json(path: Path, name: str) -> Iterator[Record]:
         if whole is not None:
             yield Record(f"{name}:1", whole)
             return
-        warnings.warn(f"{name} is JSON Lines under a .json name; read as such.", AssayWarning, stacklevel=2)
+        warn(f"{name} is JSON Lines under a .json name; read as such.")
     if not lines and _named_lines(path) and name != STDIN:
-        warnings.warn(
-            f"{name} is a JSON array under a JSON Lines name; read as such.", AssayWarning, stacklevel=2
-        )
+        warn(f"{name} is a JSON array under a JSON Lines name; read as such.")
     yield from (_json_lines if lines else _json_array)(path, name)
 
 

@@ -10,17 +10,16 @@ import re
 import shutil
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay._check import at_least, choice, require
+from assay._check import choice, require, whole
 from assay.data.containers import COMPRESSIONS, READERS, STDIN, Record, records, suffix_of
 from assay.data.formats import FORMATS, sample_of, shape_of
 from assay.data.json_text import excerpt
 from assay.data.sample import Sample
-from assay.errors import AssayWarning, DataError
+from assay.errors import DataError, warn
 
 SKIP_HINT = "Use --on-bad skip to drop such rows and list them."
 NOT_DATA = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "manifest.json")
@@ -90,7 +89,7 @@ def read(
     if shape is not None:
         choice("shape", shape, FORMATS)
     if limit is not None:
-        at_least("limit", limit, 1)
+        whole("limit", limit, 1)
     resolve(source)
     if hub_id(source):
         require("datasets", "hub", f"the hub id {source!r}")
@@ -130,11 +129,7 @@ def _read(
         )
     if skipped is None and dropped:
         origin, reason = dropped[0]
-        warnings.warn(
-            f"{len(dropped)} rows of {source} were dropped, the first: {origin}: {reason}",
-            AssayWarning,
-            stacklevel=2,
-        )
+        warn(f"{len(dropped)} rows of {source} were dropped, the first: {origin}: {reason}")
 
 
 def readings(source: str | Path, *, shape: str | None = None) -> Iterator[Reading]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
 from assay._parallel import over_blocks
-from assay.errors import AssayWarning, DataError
+from assay.errors import DataError, warn
 from assay.neighbors import DENSITY_STATISTICS, local_density, same_rows, unit_rows
 
 DENSITY_SIDES = ("self", "neighbor", "both")
@@ -187,6 +186,10 @@ def novelty(
     form = resolve_variant(variant, density_side, density_statistic, include_self, reduction, rank_by)
     power = resolve_density_power(density_power, reference is not None or density is not None)
     _check.at_least("proximity_power", proximity_power, 0)
+    if isinstance(reference, str):
+        _check.choice("reference", reference, ("self",))
+    if against is None and against_density is not None:
+        raise DataError("against_density must be left out without against; got densities. Give against too.")
     rows = _check.embeddings("embeddings", embeddings, directions=True)
     n = len(rows)
     others = None
@@ -206,15 +209,11 @@ def novelty(
             theirs = density_scale(against_density, len(others), power)
         return _weighted_distances(rows, scale, proximity_power, form, others, theirs)
     if n == 1:
-        warnings.warn("one sample has no distances; its novelty is 0.", AssayWarning, stacklevel=3)
+        warn("one sample has no distances; its novelty is 0.")
         return np.zeros(1)
     copies = int((same_rows(rows) != np.arange(n)).sum())
     if copies:
-        warnings.warn(
-            f"{copies} of {n} samples are copies of another; they lower the value.",
-            AssayWarning,
-            stacklevel=3,
-        )
+        warn(f"{copies} of {n} samples are copies of another; they lower the value.")
     return _weighted_distances(rows, scale, proximity_power, form, None, theirs)
 
 
@@ -260,14 +259,17 @@ def density_scale(density: ArrayLike, n: int, power: float) -> NDArray[np.float6
         raise DataError(
             f"density must be positive and finite; {len(bad)} of {n} values are not, first at row {bad[0]}."
         )
-    scale = values**power
+    with np.errstate(over="ignore", under="ignore"):
+        scale = values**power
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        raise DataError(
+            f"density_power must keep density ** density_power positive and finite; got {power:g}."
+        )
     heavy = int((scale > 100 * np.median(scale)).sum())
     if heavy:
-        warnings.warn(
+        warn(
             f"the density weight of {heavy} of {n} rows is over 100 times the median: they have near-copies in the "
-            "reference, often texts that agree in the tokens that were embedded. Remove near-duplicates first.",
-            AssayWarning,
-            stacklevel=4,
+            "reference, often texts that agree in the tokens that were embedded. Remove near-duplicates first."
         )
     return scale
 
@@ -276,11 +278,8 @@ def _density(
     rows: NDArray[np.floating], reference: ArrayLike | str | None, neighbors: int, statistic: str, device: str
 ) -> NDArray[np.float64]:
     if isinstance(reference, str):
-        _check.choice("reference", reference, ("self",))
-        warnings.warn(
-            "the set is its own reference: its outliers count as uninformative. Prefer the pool it comes from.",
-            AssayWarning,
-            stacklevel=4,
+        warn(
+            "the set is its own reference: its outliers count as uninformative. Prefer the pool it comes from."
         )
         reference = None
     return local_density(rows, reference=reference, neighbors=neighbors, statistic=statistic, device=device)
@@ -310,7 +309,9 @@ def _weighted_distances(
         gap = unit[start:stop] @ facing.T
         np.subtract(1, gap, out=gap)
         np.maximum(gap, 0, out=gap)
-        here = np.arange(start, stop if others is None else start)  # the rows themselves among those they face
+        here = np.arange(
+            start, stop if others is None else start
+        )  # the rows themselves among those they face
         own = here - start, here
         gap[own] = np.inf
         row, column = np.nonzero(gap < tiny)

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from assay._check import at_least, known
+from assay._check import known, whole
 from assay.errors import DataError
 
 Fingerprint: TypeAlias = Mapping[str, str | int | float | None]
@@ -209,7 +209,7 @@ def resolve(
             )
     for option, number in (("batch_size", batch_size), ("workers", workers), ("max_tokens", max_tokens)):
         if number is not None:
-            at_least(option, number, 1)
+            whole(option, number, 1)
     build = row.build
     if isinstance(build, str):
         module, _, function = build.partition(":")

@@ -7,7 +7,6 @@ of workers, before and after a resume. Batching would be 1.2 times faster on ins
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from assay._check import at_least
+from assay._check import whole
+from assay._parallel import cores
 from assay.embed.encoder import Encoder, Fingerprint, mend
 from assay.embed.workers import Workers
 
@@ -35,13 +35,8 @@ def build(argument: str, *, max_tokens: int | None, workers: int | None) -> Enco
     """Return the encoder `sentence`; `max_tokens` counts the start and end tokens that it adds."""
     del argument  # the spec has none
     tokens = 256 if max_tokens is None else max_tokens
-    at_least("max_tokens", tokens, 3)
-    return _Sentence(tokens, _cores() if workers is None else workers)
-
-
-def _cores() -> int:
-    """Cores that this process may use, where the system tells."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    whole("max_tokens", tokens, 3)
+    return _Sentence(tokens, cores() if workers is None else workers)
 
 
 class _Sentence:

@@ -25,7 +25,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from assay._check import at_least, choice
+from assay._check import choice, whole
 from assay._files import atomic, read_json, write_json
 from assay.embed.encoder import Encoder, Fingerprint
 from assay.embed.vectors import check_finite
@@ -127,7 +127,7 @@ def embed(
     if isinstance(texts, str) or not len(texts):
         raise DataError(f"texts must be a non-empty sequence of texts; got {texts!r}.")
     choice("dtype", dtype, DTYPES)
-    at_least("shard_size", shard_size, 1)
+    whole("shard_size", shard_size, 1)
     folder = _folder(Path(cache), encoder.fingerprint, dtype)
     keys = [_key(text) for text in texts]
     missing: dict[bytes, int] = {}

@@ -67,8 +67,7 @@ def local_density(
     rows = _check.embeddings("embeddings", embeddings, directions=cosine)
     pool = rows if reference is None else _check.embeddings("reference", reference, directions=cosine)
     _check.same_width("embeddings", rows, "reference", pool)
-    if neighbors < 1:
-        raise DataError(f"neighbors must be >= 1; got {neighbors}.")
+    neighbors = _check.whole("neighbors", neighbors, 1)
     if deduplicate is None:
         deduplicate = not cosine
     first = same_rows(pool)

@@ -81,7 +81,7 @@ def knn(
         answering = _check.embeddings("reference", reference, directions=metric == "cosine")
         _check.same_width("queries", asking, "reference", answering)
     usable = len(answering) - (reference is None)
-    if not 1 <= k <= usable:
+    if not 1 <= _check.whole("k", k) <= usable:
         raise DataError(f"k must be from 1 to {usable}, the number of rows that can be neighbors; got {k}.")
     if metric == "cosine":
         asking = unit_rows(asking, np.float64)
@@ -174,7 +174,7 @@ def device_of(name: str) -> Any:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise DataError(f"device must be auto, cpu, cuda or cuda:N; got {name!r}.") from None
+        raise DataError(f"device must be cpu, cuda or cuda:N; got {name!r}.") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise DataError(
             f"device must be one that this machine has; got {name!r} and {torch.cuda.device_count()} CUDA devices. "

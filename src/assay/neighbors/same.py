@@ -58,21 +58,23 @@ def same_rows(matrix: NDArray[np.floating]) -> NDArray[np.intp]:
     first = np.empty(n, dtype=np.intp)
     first[order] = order[np.flatnonzero(head)][np.cumsum(head) - 1]
     rows = order[head]
-    pairs = [np.empty((2, 0), dtype=np.intp)]
+    label = np.arange(n)  # rows joined so far have one
     for step in range(1, len(rows)):
         more = False
+        pairs = [np.empty((2, 0), dtype=np.intp)]
         for i, j, within in _within(place[:, rows], length[rows], step):
             more |= within
+            apart = label[rows[i]] != label[rows[j]]
+            i, j = i[apart], j[apart]
             a, b = matrix[rows[i]].astype(np.float64), matrix[rows[j]].astype(np.float64)
             same = np.sqrt(((a - b) ** 2).sum(axis=1)) <= SAME * np.minimum(length[rows[i]], length[rows[j]])
             pairs.append(np.stack([rows[i[same]], rows[j[same]]]))
         if not more:
             break
-    left, right = np.concatenate(pairs, axis=1)
-    if not len(left):
-        return first
-    graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
-    _, label = connected_components(graph, directed=False)
+        left, right = label[np.concatenate(pairs, axis=1)]
+        if len(left):
+            graph = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(n, n))
+            label = connected_components(graph, directed=False)[1][label]
     lowest = np.full(label.max() + 1, n)
     np.minimum.at(lowest, label, np.arange(n))
     return np.asarray(lowest[label[first]])

@@ -58,6 +58,7 @@ def random(
         max_per_group=max_per_group,
         skip_duplicates=skip_duplicates,
     )
+    _check.whole("seed", seed, 0)
     chosen: list[int] = []
     for row in np.random.default_rng(seed).permutation(len(rows)):
         if len(chosen) == budget:

@@ -88,6 +88,7 @@ def kcenter(
     gains: list[float] = []
     inside = list(rules.initial)
     if not inside:
+        _check.whole("seed", seed, 0)
         chosen = inside = [start_row(start, rules, int(np.random.default_rng(seed).integers(n)))]
         gains = [np.nan]
         rules.take(chosen[0])

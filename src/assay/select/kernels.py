@@ -79,8 +79,8 @@ def flush(  # type: ignore[no-untyped-def]
 ):
     """Store the distances of the rows from `first` on to the chosen rows from `flushed` on; tighten their bounds.
 
-    `products` holds the dot products, one column a chosen row, and is overwritten. The bound of row i, evaluated when `since[i]` rows
-    were chosen, took each later distance for `limit`; now it takes it for what it is.
+    `products` holds the dot products, one column a chosen row, and is overwritten. The bound of row i, evaluated
+    when `since[i]` rows were chosen, took each later distance for `limit`; now it takes it for what it is.
     """
     one = products.dtype.type(1)
     zero = products.dtype.type(0)

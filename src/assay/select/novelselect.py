@@ -134,6 +134,8 @@ def novelselect(
     )
     power = resolve_density_power(density_power, reference is not None or density is not None)
     _check.at_least("proximity_power", proximity_power, 0)
+    if isinstance(reference, str):
+        _check.choice("reference", reference, ("pool",))
     rows = _check.embeddings("pool", pool, directions=True)
     n = len(rows)
     rules = Rules(
@@ -147,7 +149,6 @@ def novelselect(
     weights = quality_weights(quality, quality_power, n)
     if density is None and (power > 0 or start == "densest"):
         if isinstance(reference, str):
-            _check.choice("reference", reference, ("pool",))
             reference = None
         density = local_density(
             rows, reference=reference, neighbors=neighbors, statistic=form.density_statistic, device=device
@@ -156,6 +157,7 @@ def novelselect(
     first = list(rules.initial)
     chosen: list[int] = []
     if not first:
+        _check.whole("seed", seed, 0, 2**32 - 1)
         drawn = int(np.random.RandomState(seed).randint(0, n))
         dense = None if density is None else np.asarray(density, dtype=np.float64)
         first = chosen = [start_row(start, rules, drawn, dense)]
@@ -220,14 +222,16 @@ class _Greedy:
     ) -> None:
         self.crew = crew
         n, d = rows.shape
-        self.scale, self.quality = scale, quality
+        # a power of two, which rounds nothing, keeps scaled distances within float32
+        self.factor = 2.0 ** np.floor(np.log2(scale.max()))
+        self.scale, self.quality = scale / self.factor, quality
         self.use_own = float(density_side in ("self", "both"))
         self.use_theirs = float(density_side in ("neighbor", "both"))
-        flat = bool((scale == scale[0]).all())
+        flat = bool((self.scale == self.scale[0]).all())
         # ranked by distance = ranked by scaled distance wherever the other side's density does not enter
         self.by_distance = rank_by == "distance" and self.use_theirs > 0 and not flat
         self.bound = "distance-rank" if self.by_distance else "insertion"
-        self.lowest = float(scale.min())
+        self.lowest = float(self.scale.min())
         dtype = np.float64 if self.by_distance else np.float32
         self.error = (d + 16) * (2.0**-53 if self.by_distance else 2.0**-24)
         self.unit = unit_rows(rows, dtype)
@@ -241,6 +245,7 @@ class _Greedy:
         self.weights = np.arange(1, most + 1, dtype=np.float64) ** -proximity_power
         self.d_own, self.d_theirs = np.zeros(most), np.zeros(most)
         self.sum_own = self.sum_theirs = 0.0
+        self.heaviest = 0.0  # the most that the weights of the ranks times `theirs` can come to, in any order
         self.known = np.zeros(n, dtype=np.int64)  # chosen rows to which the table holds the distance
         self.since = np.zeros(n, dtype=np.int64)  # chosen rows when it was last evaluated
         self.value = np.zeros(n)
@@ -281,12 +286,13 @@ class _Greedy:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the rows that may score `sure` or more and are not up to date, with their bounds."""
         found: dict[int, int] = {}
-        limit = FARTHEST + self.error
+        a = self.sum_own * (FARTHEST + self.error)
+        b = self.sum_theirs * FARTHEST + self.heaviest * self.error
 
         def work(start: int, stop: int) -> None:
             found[start] = kernels.above(
                 start, stop, self.base, self.scale, self.quality, allowed, self.since, self.count,
-                self.sum_own * limit, self.sum_theirs * limit, sure, self._rows, self._bounds,
+                a, b, sure, self._rows, self._bounds,
             )  # fmt: skip
 
         self.crew.over_blocks(len(self.rows), 65536, work)
@@ -298,6 +304,10 @@ class _Greedy:
     def _reach(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what the bounds of rows would be if every distance to a chosen row were 1."""
         return np.asarray(self.scale[rows] * self.sum_own + self.sum_theirs)
+
+    def _rounding(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return by how much rounding can have moved the scores of rows: `error` in every distance."""
+        return np.asarray(self.error * (self.scale[rows] * self.sum_own + self.heaviest))
 
     def _evaluate(self, rows: NDArray[np.int64]) -> float:
         """Bring rows up to date and return what the best weighted score among them is at least."""
@@ -317,10 +327,9 @@ class _Greedy:
             self.value[some] = self._score(some, self.table[some, :m])
 
         self.crew.over_blocks(len(rows), max(4, 2**16 // m), work)
-        reach = self._reach(rows)
         self.since[rows] = m
-        self.base[rows] = self.value[rows] - FARTHEST * reach
-        return float((self.quality[rows] * (self.value[rows] - self.error * reach)).max())
+        self.base[rows] = self.value[rows] - FARTHEST * self._reach(rows)
+        return float((self.quality[rows] * (self.value[rows] - self._rounding(rows))).max())
 
     def _score(self, rows: NDArray[np.int64], gaps: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return v of rows from their distances to the chosen rows, scaled already or (by_distance) bare."""
@@ -339,8 +348,7 @@ class _Greedy:
         m = self.count
         current = np.concatenate(self.current)
         weighted = self.quality[current] * self.value[current]
-        rounding = self.quality[current] * self.error * self._reach(current)
-        rows = np.sort(current[weighted + rounding >= sure])
+        rows = np.sort(current[weighted + self.quality[current] * self._rounding(current) >= sure])
         close, length = self.rows[rows], self.length[rows]
         gaps = np.empty((len(rows), m))
         self.crew.over_blocks(
@@ -353,7 +361,7 @@ class _Greedy:
         top = int(np.argmax(self.quality[rows] * scores))
         self.favourites = current[np.argsort(-weighted, kind="stable")[:8]]
         self._add(int(rows[top]))
-        return int(rows[top]), float(scores[top])
+        return int(rows[top]), float(scores[top] * self.factor)
 
     def _add(self, row: int) -> None:
         """Put a row into the set."""
@@ -370,6 +378,10 @@ class _Greedy:
         self.sum_own += self.d_own[m]
         self.sum_theirs += self.d_theirs[m]
         self.count += 1
+        if self.by_distance:
+            self.heaviest = self.sum_theirs
+        elif self.use_theirs:
+            self.heaviest = float(np.sort(self.theirs[: m + 1])[::-1] @ self.weights[: m + 1])
 
     def _flush(self) -> None:
         """Compute the distances of all rows to the rows chosen since the last time."""
@@ -378,8 +390,8 @@ class _Greedy:
         def work(start: int, stop: int) -> None:
             kernels.flush(
                 start, self.unit[start:stop] @ chosen, self.flushed, self.count, self.scale, self.theirs, self.use_own,
-                self.use_theirs, self.table, self.by_distance, self.known, self.since, self.d_own, self.d_theirs, FARTHEST,
-                self.base,
+                self.use_theirs, self.table, self.by_distance, self.known, self.since, self.d_own, self.d_theirs,
+                FARTHEST, self.base,
             )  # fmt: skip
 
         self.crew.over_blocks(len(self.unit), int(np.clip(len(self.unit) // 8, 512, 4096)), work)

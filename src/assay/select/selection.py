@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
-from assay.errors import AssayWarning, DataError
+from assay.errors import DataError, warn
 from assay.neighbors import same_rows, unit_rows
 
 
@@ -98,10 +97,8 @@ class Rules:
     def warn_of_copies(self) -> None:
         """Say how many chosen rows are copies of others in the set."""
         if self.copies:
-            warnings.warn(
-                f"{self.copies} chosen rows are copies of another in the set. Use skip_duplicates to leave them out.",
-                AssayWarning,
-                stacklevel=3,
+            warn(
+                f"{self.copies} chosen rows are copies of another in the set. Use skip_duplicates to leave them out."
             )
 
     def _mark(self, row: int) -> None:
@@ -116,8 +113,7 @@ class Rules:
         self.allowed[self._members[self._starts[group] : self._starts[group + 1]]] = False
 
     def _feasible(self, budget: int) -> None:
-        if budget < 1:
-            raise DataError(f"budget must be >= 1; got {budget}.")
+        _check.whole("budget", budget, 1)
         rows = np.flatnonzero(self.allowed)
         if self.skip_duplicates:  # one row a set of copies; in each group, where there are quotas
             key = (
@@ -152,7 +148,14 @@ def quality_weights(quality: ArrayLike | None, quality_power: float, n: int) -> 
             f"quality must be positive and finite; {len(bad)} of {n} values are not, first at row {bad[0]} "
             f"({values[bad[0]]:g}). Shift or scale the scores."
         )
-    return np.asarray(values**quality_power)
+    with np.errstate(over="ignore", under="ignore"):
+        weights = values**quality_power
+    if not ((weights > 1e-150) & (weights < 1e150)).all():
+        raise DataError(
+            "quality ** quality_power must be from 1e-150 to 1e150; "
+            f"got {weights.min():g} to {weights.max():g}. Scale the scores."
+        )
+    return np.asarray(weights)
 
 
 def start_row(start: int | str, rules: Rules, drawn: int, density: NDArray[np.float64] | None = None) -> int:
@@ -164,7 +167,7 @@ def start_row(start: int | str, rules: Rules, drawn: int, density: NDArray[np.fl
         # the drawn row as it is; where quotas forbid it, the next one that may be chosen
         allowed = np.flatnonzero(rules.allowed)
         return int(allowed[np.searchsorted(allowed, drawn) % len(allowed)])
-    if not 0 <= start < len(rules.allowed):
+    if not 0 <= _check.whole("start", start) < len(rules.allowed):
         raise DataError(f"start must be a row of the pool, 0 to {len(rules.allowed) - 1}; got {start}.")
     if not rules.allowed[start]:
         raise DataError(f"start must be a row that may be chosen; row {start} is excluded by quotas.")
@@ -189,16 +192,17 @@ def _quotas(
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
     """Return the group number of every row and how many rows each group has left."""
     labels: dict[Any, int] = {}
-    number = np.array([labels.setdefault(g, len(labels)) for g in groups], dtype=np.intp)
+    try:
+        number = np.array([labels.setdefault(g, len(labels)) for g in groups], dtype=np.intp)
+    except TypeError as error:
+        raise DataError(f"groups must hold hashable labels, such as texts; got {error}.") from None
     if isinstance(max_per_group, Mapping):
         unknown = [g for g in max_per_group if g not in labels]
         if unknown:
             raise DataError(f"max_per_group must name groups of the pool; {unknown[0]!r} is none.")
-        quota = [max_per_group.get(g, len(number)) for g in labels]
+        quota = [_check.whole("max_per_group", max_per_group.get(g, len(number)), 0) for g in labels]
     else:
-        quota = [max_per_group] * len(labels)
-    if min(quota) < 0:
-        raise DataError(f"max_per_group must be >= 0; got {min(quota)}.")
+        quota = [_check.whole("max_per_group", max_per_group, 0)] * len(labels)
     return number, np.array(quota, dtype=np.int64)
 
 
