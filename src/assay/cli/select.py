@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from assay.cli.console import Talk
-    from assay.cli.inputs import Records
+    from assay.cli.inputs import Given, Records
     from assay.select import Selection
 
 
@@ -146,19 +146,10 @@ def select(
         if value is not None:
             _check.choice(name, value, known)
     columns = tuple(name for name in (quality, group_by) if name is not None)
-    data = [inputs.Given("pool", source, vectors, shape, limit, columns)]
-    if initial is not None:
-        data.append(inputs.Given("initial", initial, initial_vectors))
-    elif initial_vectors is not None:
-        raise DataError(f"initial_vectors must come with initial; got {initial_vectors!r} alone.")
-    if reference not in ("pool", "none"):
-        data.append(inputs.Given("reference", reference, reference_vectors))
-    elif reference_vectors is not None:
-        raise DataError(
-            f"reference_vectors must come with a source as reference; got reference {reference!r}."
-        )
+    pool_given = inputs.Given("pool", source, vectors, shape, limit, columns)
+    data = [pool_given, *_beside(initial, initial_vectors, reference, reference_vectors)]
     for name, value in (("to", to), ("trainer", trainer), ("push", push)):
-        if value is not None and data[0].only_vectors:
+        if value is not None and pool_given.only_vectors:
             raise DataError(
                 f"{name} must be left out for a pool of vectors, which has no records; got {value!r}."
             )
@@ -236,6 +227,27 @@ def select(
     console.show(table, format, title=f"NovelSum ({variant}), higher is more diverse", whole=written)
     if push is not None:
         _push(folder, outputs, push, written, overwrite, talk)
+
+
+def _beside(
+    initial: str | None, initial_vectors: str | None, reference: str, reference_vectors: str | None
+) -> list[Given]:
+    """Return the data arguments beside the pool."""
+    from assay.cli.inputs import Given
+    from assay.errors import DataError
+
+    found = []
+    if initial is not None:
+        found.append(Given("initial", initial, initial_vectors))
+    elif initial_vectors is not None:
+        raise DataError(f"initial_vectors must come with initial; got {initial_vectors!r} alone.")
+    if reference not in ("pool", "none"):
+        found.append(Given("reference", reference, reference_vectors))
+    elif reference_vectors is not None:
+        raise DataError(
+            f"reference_vectors must come with a source as reference; got reference {reference!r}."
+        )
+    return found
 
 
 def _write_table(
