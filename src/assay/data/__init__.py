@@ -8,7 +8,8 @@
 - `formats`: `FORMATS`, the shapes; `turns` spells single turns;
 - `read`, over `containers` (files) and `json_text` (JSON without loss);
 - `write`, and `trainers` for the snippet that a trainer needs beside the data;
-- `check`, over `faults` (one sample) and `duplicates` (near texts).
+- `check`, over `faults` (one sample) and `duplicates` (near texts);
+- `hub`, the push of a selection, with the `card` that says where it came from.
 """
 
 from assay.data.check import KINDS, Finding, check, exit_code, summary
