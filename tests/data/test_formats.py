@@ -90,6 +90,12 @@ ROWS: list[tuple[Any, str, list[tuple[str, str]]]] = [
     ),
     ({"query": "a", "response": "b"}, "query_response", [("user", "a"), ("assistant", "b")]),
     ({"question": "a", "std_answer": "b"}, "query_response", [("user", "a"), ("assistant", "b")]),
+    ({"query": "a", "response": "b", "history": []}, "query_response", [("user", "a"), ("assistant", "b")]),
+    (
+        {"system": "s", "query": "c", "response": "d", "history": [["a", "b"]]},
+        "query_response",
+        [("system", "s"), ("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")],
+    ),
     (
         {"history": [{"user": "a", "bot": "b"}, {"user": "c", "bot": "d"}]},
         "history",

@@ -408,3 +408,21 @@ def test_limit_is_a_whole_number(tmp_path: Path) -> None:
     path.write_text('{"text": "a"}\n{"text": "b"}\n')
     with pytest.raises(DataError, match=r"limit must be a whole number; got 1\.5\."):
         read(path, limit=1.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_columns_of_one_name_are_refused(tmp_path: Path, suffix: str) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_arrays([pa.array(["a"])] * 3, names=["instruction", "output", "output"])
+    path = tmp_path / f"twice{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.ipc.new_stream(str(path), table.schema) as out:
+            out.write_table(table)
+    with pytest.raises(
+        DataError, match=r"column names must be distinct; got \['instruction', 'output', 'output'\]"
+    ):
+        list(read(path))

@@ -46,6 +46,8 @@ def snippet(folder: Path, trainer: str, *rows: Any, name: str = "data.jsonl") ->
          {"columns": {"prompt": "instruction", "response": "output", "kto_tag": "kto_tag"}}),
         ([{"prompt": "a", "completion": "b"}], {"columns": {"prompt": "prompt", "response": "completion"}}),
         ([{"question": "a", "answer": "b"}], {"columns": {"prompt": "question", "response": "answer"}}),
+        ([{"query": "a", "response": "b", "history": []}],
+         {"columns": {"prompt": "query", "response": "response", "history": "history"}}),
         ([{"text": "a"}], {"columns": {"prompt": "text"}}),
         ([SHAREGPT | {"tools": "[]"}],
          {"formatting": "sharegpt", "columns": {"messages": "conversations", "tools": "tools"}}),

@@ -305,8 +305,7 @@ def _csv(path: Path, name: str) -> Iterator[Record]:
             columns = next(reader, None)
             if columns is None:
                 return
-            if len(set(columns)) != len(columns):
-                raise DataError(f"{name}:1: column names must be distinct; got {excerpt(columns)}.")
+            _distinct(columns, f"{name}:1")
             line = reader.line_num + 1
             for values in reader:
                 origin, line = f"{name}:{line}", reader.line_num + 1
@@ -325,6 +324,11 @@ def _csv(path: Path, name: str) -> Iterator[Record]:
                 f"{name}: must be UTF-8; got the byte 0x{error.object[error.start]:02x} after line "
                 f"{reader.line_num}. Convert it, e.g.: iconv -f CP1252 -t UTF-8"
             ) from None
+
+
+def _distinct(columns: list[str], where: str) -> None:
+    if len(set(columns)) != len(columns):
+        raise DataError(f"{where}: column names must be distinct; got {excerpt(columns)}.")
 
 
 def _parquet(path: Path, name: str) -> Iterator[Record]:
@@ -357,6 +361,7 @@ def _arrow(path: Path, name: str) -> Iterator[Record]:
 def _batches(batches: Iterator[Any], name: str) -> Iterator[Record]:
     number = 0
     for batch in batches:
+        _distinct(batch.schema.names, name)
         for row in batch.to_pylist():
             number += 1
             yield Record(f"{name}:{number}", row)

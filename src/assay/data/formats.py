@@ -125,8 +125,8 @@ def _alpaca_columns(row: Any) -> tuple[str, ...]:
     return ("instruction", "input", _alpaca_answer(row), "system", "history")
 
 
-def _parse_alpaca(row: Any, origin: str) -> tuple[Message, ...]:
-    row = _object(row, origin)
+def _before(row: Mapping[str, Any], origin: str) -> tuple[Message, ...]:
+    """Return what stands before the question of a row: its system text, and the pairs of its history."""
     messages = list(_system(row, origin))
     history = row.get("history")
     if history is not None and not isinstance(history, list):
@@ -136,9 +136,14 @@ def _parse_alpaca(row: Any, origin: str) -> tuple[Message, ...]:
             raise DataError(f"{origin}: history[{number}] must be [question, answer]; got {excerpt(pair)}.")
         messages.append(Message("user", string(pair[0], origin, f"history[{number}][0]")))
         messages.append(Message("assistant", string(pair[1], origin, f"history[{number}][1]")))
+    return tuple(messages)
+
+
+def _parse_alpaca(row: Any, origin: str) -> tuple[Message, ...]:
+    row = _object(row, origin)
     key = _alpaca_answer(row)
     answer = Message("assistant", string(row.get(key), origin, key))
-    return (*messages, _question(row, origin), answer)
+    return (*_before(row, origin), _question(row, origin), answer)
 
 
 def _render_alpaca(messages: Sequence[Message], columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -191,8 +196,14 @@ def _question_keys(row: Any) -> tuple[str, ...]:
 def _parse_query_response(row: Any, origin: str) -> tuple[Message, ...]:
     row = _object(row, origin)
     query, response = _question_keys(row)
+    before = _before(row, origin) if query == "query" else ()
     question = Message("user", string(row.get(query), origin, query))
-    return (question, Message("assistant", string(row.get(response), origin, response)))
+    return (*before, question, Message("assistant", string(row.get(response), origin, response)))
+
+
+def _query_columns(row: Any) -> tuple[str, ...]:
+    keys = _question_keys(row)
+    return (*keys, "system", "history") if keys[0] == "query" else keys
 
 
 def _render_query_response(messages: Sequence[Message], columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,7 +212,7 @@ def _render_query_response(messages: Sequence[Message], columns: Mapping[str, An
 
 
 def _is_history(row: Any) -> bool:
-    if not _has(row, "history") or _has(row, "instruction"):
+    if not _has(row, "history") or _has(row, "instruction") or _has(row, "query", "response"):
         return False
     turns = row["history"]
     return not isinstance(turns, list) or not turns or _has(turns[0], "user") or _has(turns[0], "bot")
@@ -358,11 +369,11 @@ FORMATS: dict[str, Format] = {
     ),
     "query_response": Format(
         "query_response",
-        "query and response (or question and answer)",
+        "query and response, optionally system and history (or question and answer)",
         lambda row: any(_has(row, *keys) for keys in QUESTION_KEYS),
         _parse_query_response,
         _render_query_response,
-        _question_keys,
+        _query_columns,
     ),
     "questions": Format(
         "questions",

@@ -176,7 +176,8 @@ def _llamafactory_entry(contents: Contents) -> dict[str, Any] | None:
         question, answer = _question_columns(contents)
         if question not in contents.strings:
             return None
-        return {"columns": {"prompt": question, "response": answer} | beside("system", "tools")}
+        history = ("history",) if shape == "query_response" else ()
+        return {"columns": {"prompt": question, "response": answer} | beside("system", *history, "tools")}
     if shape == "text":
         return {"columns": {"prompt": "text"}}
     if shape == "preference":
@@ -323,7 +324,8 @@ def _axolotl_entry(contents: Contents) -> dict[str, Any] | None:
         return _axolotl_plain("instruction", "response", field_input="input")
     if shape in ("prompt_completion", "query_response"):
         question, answer = _question_columns(contents)
-        return _axolotl_plain(question, answer) if question in contents.strings else None
+        before = shape == "query_response" and {"system", "history"} & set(columns)
+        return _axolotl_plain(question, answer) if question in contents.strings and not before else None
     if shape == "text":
         return {"type": "completion", "field": "text"}
     if shape == "messages" and "developer" not in contents.roles:
