@@ -17,17 +17,11 @@ from assay._parallel import cores, over_blocks
 def describe() -> str:
     """Return processor, cores and versions in one line."""
     info = Path("/proc/cpuinfo")
-    names = (
-        [
-            line.split(":")[1].strip()
-            for line in info.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if info.exists()
-        else []
-    )
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "faiss-cpu", "numba", "assay"))
-    return f"{names[0] if names else platform.machine()}, {cores()} cores; Python {platform.python_version()}, {libraries}"
+    processor = f"{names[0] if names else platform.machine()}, {cores()} cores"
+    return f"{processor}; Python {platform.python_version()}, {libraries}"
 
 
 @cache

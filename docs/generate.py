@@ -15,7 +15,14 @@ DOCS = Path(__file__).parent
 
 def page(title: str, intro: str, kind: str, table: dict[str, Any]) -> str:
     """Return a page with one section for each row: its fields, its signature and its docstring."""
-    lines = [f"# {title}", "", "<!-- Written by docs/generate.py from the table in the code; change it there. -->", "", intro, ""]
+    lines = [
+        f"# {title}",
+        "",
+        "<!-- Written by docs/generate.py from the table in the code; change it there. -->",
+        "",
+        intro,
+        "",
+    ]
     lines += [f"| {kind} | what | source |", "|---|---|---|"]
     lines += [f"| [`{name}`](#{name}) | {row.summary} | {row.source} |" for name, row in table.items()]
     for name, row in table.items():
@@ -23,9 +30,20 @@ def page(title: str, intro: str, kind: str, table: dict[str, Any]) -> str:
         for field in row.__dataclass_fields__:
             if field not in ("function", "summary"):
                 value = getattr(row, field)
-                shown = ", ".join(f"`{v}`" for v in value) if isinstance(value, tuple) else str(value).replace("True", "yes")
+                shown = (
+                    ", ".join(f"`{v}`" for v in value)
+                    if isinstance(value, tuple)
+                    else str(value).replace("True", "yes")
+                )
                 lines.append(f"- {field}: {shown}")
-        lines += ["", "```text", f"{name}{signature(row.function)}", "", inspect.getdoc(row.function) or "", "```"]
+        lines += [
+            "",
+            "```text",
+            f"{name}{signature(row.function)}",
+            "",
+            inspect.getdoc(row.function) or "",
+            "```",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -55,7 +73,11 @@ PAGES = {
 
 
 def main() -> None:
-    stale = [name for name, text in PAGES.items() if not (DOCS / name).exists() or (DOCS / name).read_text() != text]
+    stale = [
+        name
+        for name, text in PAGES.items()
+        if not (DOCS / name).exists() or (DOCS / name).read_text() != text
+    ]
     if "--check" in sys.argv:
         if stale:
             sys.exit(f"docs/{', docs/'.join(stale)} must be current; run: make fix")
