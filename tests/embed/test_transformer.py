@@ -148,6 +148,9 @@ def test_the_fingerprint_follows_the_weights_and_not_the_folder(
     assert resolve(f"hf:{copy}", batch_size=1, device="cpu").fingerprint == encoder.fingerprint
     (copy / "README.md").write_text("about it")
     assert resolve(f"hf:{copy}").fingerprint == encoder.fingerprint
+    (copy / "adapter_config.json").write_text('{"lora_alpha": 16}')
+    assert resolve(f"hf:{copy}").fingerprint != encoder.fingerprint
+    (copy / "adapter_config.json").unlink()
     weights = bytearray((copy / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (copy / "model.safetensors").write_bytes(weights)

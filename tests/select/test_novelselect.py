@@ -294,3 +294,20 @@ def test_warnings_point_to_the_caller():
         novelselect(rows, budget=30, neighbors=3, density=np.r_[1e9, np.ones(47)])
     assert len(found) == 2
     assert {warning.filename for warning in found} == {__file__}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_at_one_distance_rank_by_order_of_choice(seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(-1, 2, size=(60, 5)).astype(np.float32)  # many angles occur many times
+    rows = np.unique(rows[rows.any(axis=1)], axis=0)
+    density = rng.uniform(0.5, 5, size=len(rows))
+    quality = rng.uniform(0.9, 1.1, size=len(rows))  # no two scores are equal
+    options = {"density_side": "neighbor", "rank_by": "distance", "quality": quality}
+    chosen = novelselect(rows, budget=len(rows) // 2, density=density, density_power=1, start=0, **options)
+    distances = np.rint(oracle.cosine_distances(rows) * 2.0**40) / 2.0**40
+    expected, scores = oracle.novelselect(
+        rows, budget=len(rows) // 2, scale=density, start=0, distances=distances, **options
+    )
+    assert chosen.indices.tolist() == expected
+    assert_allclose(chosen.gains, scores, rtol=1e-9)

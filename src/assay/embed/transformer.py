@@ -24,7 +24,14 @@ DTYPES = ("float32", "float16", "bfloat16")
 
 # Beside the weights, what decides the vectors: the architecture and how a text becomes ids.
 SETTINGS = (
-    *("config.json", "*/config.json", "modules.json", "sentence_*config.json", "config_sentence_*.json"),
+    *(
+        "config.json",
+        "adapter_config.json",
+        "*/config.json",
+        "modules.json",
+        "sentence_*config.json",
+        "config_sentence_*.json",
+    ),
     *("token*.json", "*/token*.json", "special_tokens_map.json", "added_tokens.json"),
     *("vocab.*", "merges.txt", "*.model"),
 )

@@ -65,7 +65,7 @@ def novelselect(
     density_statistic : {"mean_sq_l2", "sum_cosine"}, optional
         See `assay.neighbors.local_density`.
     rank_by : {"distance", "weighted"}, optional
-        Rank the chosen rows by distance or by density times distance.
+        Rank the chosen rows by distance (equal ones, to 1e-12, by order of choice) or by density times distance.
     neighbors, density_power, proximity_power
         As in `assay.diversity.novelsum`. Paper: 10, 0.5, 1.
     start : int, "random" or "densest"
@@ -251,9 +251,7 @@ class _Greedy:
         self.value = np.zeros(n)
         self.base = np.zeros(n)
         self._rows, self._bounds = np.empty(n, dtype=np.int64), np.empty(n)
-        self.favourites = np.empty(
-            0, dtype=np.int64
-        )  # the best of the last step, evaluated first in the next
+        self.favourites = np.empty(0, dtype=np.int64)  # the last step's best, evaluated first in the next
         self.current: list[NDArray[np.int64]] = []  # rows evaluated in this step
         self.count = self.flushed = 0
         self.evaluations = self.settled = 0
@@ -334,7 +332,8 @@ class _Greedy:
     def _score(self, rows: NDArray[np.int64], gaps: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return v of rows from their distances to the chosen rows, scaled already or (by_distance) bare."""
         if self.by_distance:
-            order = np.argsort(gaps, axis=1, kind="stable")
+            # rounding must not part rows at one distance: those go by order of choice
+            order = np.argsort(np.rint(gaps * 2.0**40), axis=1, kind="stable")
             factor = self.use_own * self.scale[rows, None] + self.use_theirs * self.theirs[order]
             gaps = factor * np.take_along_axis(gaps, order, axis=1)
         else:
