@@ -9,28 +9,26 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+BLOCK = 512  # rows at a time, so that a block stays in the cache
 SAME = 1e-6  # rows this near, as a share of their norm, are one row: batches move a text's vector by 1e-7
 
 
 def norms(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the Euclidean norm of every row, summed in float64."""
     total = np.empty(len(matrix))
-    for start in range(0, len(matrix), 8192):
-        block = matrix[start : start + 8192].astype(np.float64)
-        total[start : start + 8192] = np.sqrt((block * block).sum(axis=1))
+    for start in range(0, len(matrix), BLOCK):
+        block = matrix[start : start + BLOCK].astype(np.float64)
+        total[start : start + BLOCK] = np.sqrt(np.einsum("ij,ij->i", block, block))
     return total
 
 
 def unit_rows(matrix: NDArray[np.floating], dtype: type[np.floating] | None = None) -> NDArray[np.floating]:
-    """Return the rows scaled to norm 1, rounded once from float64 to `dtype` (default: the input's).
-
-    Every row is first divided by its largest entry, so that no square can overflow or vanish.
-    """
+    """Return the rows scaled to norm 1, rounded once from float64 to `dtype` (default: the input's)."""
     unit = np.empty(matrix.shape, dtype=dtype or matrix.dtype)
-    for start in range(0, len(matrix), 8192):
-        block = matrix[start : start + 8192].astype(np.float64)
-        block /= np.abs(block).max(axis=1, keepdims=True)
-        unit[start : start + 8192] = block / np.sqrt((block * block).sum(axis=1, keepdims=True))
+    for start in range(0, len(matrix), BLOCK):
+        block = matrix[start : start + BLOCK].astype(np.float64)
+        block /= np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]
+        unit[start : start + BLOCK] = block
     return unit
 
 
@@ -44,12 +42,12 @@ def same_rows(matrix: NDArray[np.floating]) -> NDArray[np.intp]:
     """
     n = len(matrix)
     arrows = np.random.default_rng(0).standard_normal((2, matrix.shape[1]))
-    place, length = np.empty((2, n)), np.empty(n)
-    for start in range(0, n, 4096):
-        block = matrix[start : start + 4096].astype(np.float64)
+    arrows /= norms(arrows)[:, None]
+    place, length = np.empty((2, n)), norms(matrix)
+    for start in range(0, n, BLOCK):
+        block = matrix[start : start + BLOCK].astype(np.float64)
         for axis, arrow in enumerate(arrows):
-            place[axis, start : start + 4096] = (block * (arrow / np.linalg.norm(arrow))).sum(axis=1)
-        length[start : start + 4096] = np.sqrt((block * block).sum(axis=1))
+            place[axis, start : start + BLOCK] = np.einsum("ij,j->i", block, arrow)
     order = np.argsort(place[0], kind="stable")
     # equal rows side by side: all stand for the first of their run, so that runs of copies cost nothing below
     head = np.ones(n, dtype=bool)
@@ -92,5 +90,5 @@ def _within(
     near = place[0, step:] - place[0, :-step] <= reach
     close = np.flatnonzero(near & (np.abs(place[1, step:] - place[1, :-step]) <= reach))
     for start in range(0, max(len(close), 1), 4096):
-        i = close[start : start + 4096]
+        i = close[start : start + BLOCK]
         yield i, i + step, bool(near.any())

@@ -39,23 +39,59 @@ def _distance(a, b, tiny):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
-def fill(rows, count, unit, picked, own, theirs, use_own, use_theirs, table, bare, known):  # type: ignore[no-untyped-def]
-    """Compute the distances of `rows` that the table lacks."""
-    for i in rows:
+def gather(rows, count, unit, picked, own, theirs, use_own, use_theirs, table, bare, known, out):  # type: ignore[no-untyped-def]
+    """Copy the distances of `rows` from the table to `out`, computing those that it lacks; return how many."""
+    computed = 0
+    for at in range(rows.shape[0]):
+        i = rows[at]
+        run = table[i]
         for s in range(known[i], count):
             gap = max(0.0, 1.0 - _dot(unit[i], picked[s]))
-            table[i, s] = gap if bare else (use_own * own[i] + use_theirs * theirs[s]) * gap
+            run[s] = gap if bare else (use_own * own[i] + use_theirs * theirs[s]) * gap
+        computed += count - known[i]
         known[i] = count
+        target = out[at]
+        for s in range(count):
+            target[s] = run[s]
+    return computed
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def weigh(values, weights, out):  # type: ignore[no-untyped-def]
-    """Fill `out` with the weighted sums of the rows of `values`, in float64."""
-    for i in range(values.shape[0]):
-        total = 0.0
-        for s in range(values.shape[1]):
-            total += values[i, s] * weights[s]
-        out[i] = total
+@njit(fastmath=FAST)
+def _weighted(values, weights):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for s in range(values.shape[0]):
+        total += np.float64(values[s]) * weights[s]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def score(  # type: ignore[no-untyped-def]
+    rows, values, weights, own, quality, sum_own, sum_theirs, heaviest, error, limit, base, since, high
+):
+    """Take in the evaluation of `rows`, whose scaled distances `values` are in order of rank.
+
+    Their bound starts from the score, and `high` is the highest score that rounding leaves open; returns the
+    highest that is sure. Both are weighted by quality.
+    """
+    sure = -np.inf
+    for at in range(rows.shape[0]):
+        i = rows[at]
+        total = _weighted(values[at], weights)
+        base[i] = total - limit * (own[i] * sum_own + sum_theirs)
+        since[i] = values.shape[1]
+        rounding = error * (own[i] * sum_own + heaviest)
+        high[i] = quality[i] * (total + rounding)
+        sure = max(sure, quality[i] * (total - rounding))
+    return sure
+
+
+@njit(cache=True, nogil=True)
+def weigh(values, weights):  # type: ignore[no-untyped-def]
+    """Return the weighted sums of the rows of `values`, in float64."""
+    out = np.empty(values.shape[0])
+    for at in range(values.shape[0]):
+        out[at] = _weighted(values[at], weights)
+    return out
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

@@ -248,7 +248,7 @@ class _Greedy:
         self.heaviest = 0.0  # the most that the weights of the ranks times `theirs` can come to, in any order
         self.known = np.zeros(n, dtype=np.int64)  # chosen rows to which the table holds the distance
         self.since = np.zeros(n, dtype=np.int64)  # chosen rows when it was last evaluated
-        self.value = np.zeros(n)
+        self.high = np.zeros(n)  # the highest score that rounding left open when it was last evaluated
         self.base = np.zeros(n)
         self._rows, self._bounds = np.empty(n, dtype=np.int64), np.empty(n)
         self.favourites = np.empty(0, dtype=np.int64)  # the last step's best, evaluated first in the next
@@ -303,51 +303,48 @@ class _Greedy:
         """Return what the bounds of rows would be if every distance to a chosen row were 1."""
         return np.asarray(self.scale[rows] * self.sum_own + self.sum_theirs)
 
-    def _rounding(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return by how much rounding can have moved the scores of rows: `error` in every distance."""
-        return np.asarray(self.error * (self.scale[rows] * self.sum_own + self.heaviest))
-
     def _evaluate(self, rows: NDArray[np.int64]) -> float:
         """Bring rows up to date and return what the best weighted score among them is at least."""
         if not len(rows):
             return -np.inf
         self.evaluations += len(rows)
         self.current.append(rows)
-        self._direct += int((self.count - self.known[rows]).sum())
         m = self.count
+        found: dict[int, tuple[int, float]] = {}
 
         def work(start: int, stop: int) -> None:
             some = rows[start:stop]
-            kernels.fill(
+            gaps = np.empty((stop - start, m), dtype=self.table.dtype)
+            computed = kernels.gather(
                 some, m, self.unit, self.picked, self.scale, self.theirs, self.use_own, self.use_theirs, self.table,
-                self.by_distance, self.known,
+                self.by_distance, self.known, gaps,
             )  # fmt: skip
-            self.value[some] = self._score(some, self.table[some, :m])
+            sure = kernels.score(
+                some, self._ranked(some, gaps), self.weights, self.scale, self.quality, self.sum_own, self.sum_theirs,
+                self.heaviest, self.error, FARTHEST, self.base, self.since, self.high,
+            )  # fmt: skip
+            found[start] = computed, sure
 
         self.crew.over_blocks(len(rows), max(4, 2**16 // m), work)
-        self.since[rows] = m
-        self.base[rows] = self.value[rows] - FARTHEST * self._reach(rows)
-        return float((self.quality[rows] * (self.value[rows] - self._rounding(rows))).max())
+        self._direct += sum(computed for computed, _ in found.values())
+        return max(sure for _, sure in found.values())
 
-    def _score(self, rows: NDArray[np.int64], gaps: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return v of rows from their distances to the chosen rows, scaled already or (by_distance) bare."""
-        if self.by_distance:
-            # rounding must not part rows at one distance: those go by order of choice
-            order = np.argsort(np.rint(gaps * 2.0**40), axis=1, kind="stable")
-            factor = self.use_own * self.scale[rows, None] + self.use_theirs * self.theirs[order]
-            gaps = factor * np.take_along_axis(gaps, order, axis=1)
-        else:
+    def _ranked(self, rows: NDArray[np.int64], gaps: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return scaled distances in order of rank, from scaled ones or (by_distance) bare ones; may sort in place."""
+        if not self.by_distance:
             gaps.sort(axis=1)
-        out = np.empty(len(rows))
-        kernels.weigh(gaps, self.weights, out)
-        return out
+            return gaps
+        # rounding must not part rows at one distance: those go by order of choice
+        order = np.argsort(np.rint(gaps * 2.0**40), axis=1, kind="stable")
+        factor = self.use_own * self.scale[rows, None] + self.use_theirs * self.theirs[order]
+        return np.asarray(factor * np.take_along_axis(gaps, order, axis=1))
 
     def _settle(self, sure: float) -> tuple[int, float]:
         """Compute the scores of all rows that rounding may have put below the best again, and take the first best."""
         m = self.count
         current = np.concatenate(self.current)
-        weighted = self.quality[current] * self.value[current]
-        rows = np.sort(current[weighted + self.quality[current] * self._rounding(current) >= sure])
+        high = self.high[current]
+        rows = np.sort(current[high >= sure])
         close, length = self.rows[rows], self.length[rows]
         gaps = np.empty((len(rows), m))
         self.crew.over_blocks(
@@ -355,10 +352,10 @@ class _Greedy:
         )
         if not self.by_distance:
             gaps *= self.use_own * self.scale[rows, None] + self.use_theirs * self.theirs[:m]
-        scores = self._score(rows, gaps)
+        scores = kernels.weigh(self._ranked(rows, gaps), self.weights)
         self.settled += len(rows) - 1
         top = int(np.argmax(self.quality[rows] * scores))
-        self.favourites = current[np.argsort(-weighted, kind="stable")[:8]]
+        self.favourites = current[np.argsort(-high, kind="stable")[:8]]
         self._add(int(rows[top]))
         return int(rows[top]), float(scores[top] * self.factor)
 
@@ -393,6 +390,6 @@ class _Greedy:
                 FARTHEST, self.base,
             )  # fmt: skip
 
-        self.crew.over_blocks(len(self.unit), int(np.clip(len(self.unit) // 8, 512, 4096)), work)
+        self.crew.over_blocks(len(self.unit), int(np.clip(len(self.unit) // 4, 512, 4096)), work)
         self.flushed = self.count
         self._direct = 0
