@@ -262,7 +262,7 @@ class _Greedy:
 
     def step(self, allowed: NDArray[np.bool_]) -> tuple[int, float]:
         """Choose the best allowed row, add it, and return it with its exact score."""
-        if self.count - self.flushed >= np.clip(self.count // 8, 32, 256) or self._direct > 4 * len(
+        if self.count - self.flushed >= min(max(self.count // 8, 32), 256) or self._direct > 4 * len(
             self.rows
         ):
             self._flush()
@@ -390,6 +390,6 @@ class _Greedy:
                 FARTHEST, self.base,
             )  # fmt: skip
 
-        self.crew.over_blocks(len(self.unit), int(np.clip(len(self.unit) // 4, 512, 4096)), work)
+        self.crew.over_blocks(len(self.unit), min(max(len(self.unit) // 4, 512), 4096), work)
         self.flushed = self.count
         self._direct = 0
