@@ -134,13 +134,16 @@ def test_trl_script(tmp_path: Path, row: Any, parts: list[str]) -> None:
          {"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "a"}],
           "chosen": [{"role": "assistant", "content": "b"}],
           "rejected": [{"role": "assistant", "content": "c"}]}),
-        ({"instruction": "a", "input": "x", "chosen": "b", "rejected": "c"},
-         {"prompt": "a\nx", "chosen": "b", "rejected": "c"}),
+        ({"instruction": "a", "input": "x", "chosen": "b", "rejected": "c", "system": "s", "history": [["h", "i"]]},
+         {"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "h"},
+                     {"role": "assistant", "content": "i"}, {"role": "user", "content": "a\nx"}],
+          "chosen": [{"role": "assistant", "content": "b"}],
+          "rejected": [{"role": "assistant", "content": "c"}]}),
     ],
 )  # fmt: skip
 def test_trl_mapping_of_pairs_is_right(tmp_path: Path, row: Any, result: Any) -> None:
     text = snippet(tmp_path, "trl", row)
-    start = text.index("ROLES") if "ROLES" in text else text.index("def pair")
+    start = text.index("ROLES") if "ROLES" in text else text.index("def turn")
     names: dict[str, Any] = {}
     exec(text[start : text.index("dataset = dataset.map")], names)
     assert names["pair"](row) == result

@@ -124,6 +124,8 @@ def test_against_a_kept_set_is_the_value_of_joining_it_alone(variant, side):
         assert_allclose(novelty(np.vstack([kept, row]), **options)[-1], value, rtol=1e-10)
     copy = novelty(kept[3:4], against=kept, **options)[0]
     assert copy < values.min()
+    with pytest.raises(DataError, match=r"reference must be a matrix or None with against; got 'self'\."):
+        novelty(new, against=kept, reference="self")
     with pytest.raises(DataError, match=r"against must have as many dimensions as embeddings \(5\); got 2\."):
         novelty(new, against=kept[:, :2])
 

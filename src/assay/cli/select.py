@@ -288,7 +288,8 @@ def _write_records(path: Path, pool: Records, selection: Selection, to: str | No
 def _push(
     folder: Path, files: list[str], repo: str, written: dict[str, Any], overwrite: bool, talk: Talk
 ) -> None:
-    from assay.data.hub import dataset_card, push
+    from assay.data.card import dataset_card
+    from assay.data.hub import push
 
     sources = [entry for entry in written["inputs"] if entry["role"] == "pool"]
     card = dataset_card(written, title=repo.split("/")[-1], files=files, sources=sources)

@@ -13,10 +13,8 @@ from typing import Any
 
 from assay import __version__
 from assay._check import require
-from assay.data.card import MARKER, dataset_card, one_line
+from assay.data.card import MARKER, one_line
 from assay.errors import DataError
-
-__all__ = ["check_name", "dataset_card", "push", "token_for"]
 
 _REPOSITORY = re.compile(r"(?!.*(--|\.\.))\w([\w.-]*\w)?/\w([\w.-]*\w)?(?<!\.git)", re.ASCII)
 

@@ -274,10 +274,18 @@ def _trl_preference(contents: Contents) -> str:
         )
     if "instruction" in contents.columns:
         return (
+            "def turn(role, content):\n"
+            '    return {"role": role, "content": content}\n'
+            "\n"
+            "\n"
             "def pair(row):\n"
+            '    prompt = [turn("system", row["system"])] if row.get("system") else []\n'
+            '    for asked, answered in row.get("history") or []:\n'
+            '        prompt += [turn("user", asked), turn("assistant", answered)]\n'
             '    parts = [row["instruction"], row.get("input")]\n'
-            '    sides = {"chosen": row["chosen"], "rejected": row["rejected"]}\n'
-            '    return {"prompt": "\\n".join(part for part in parts if part)} | sides\n'
+            '    prompt.append(turn("user", "\\n".join(part for part in parts if part)))\n'
+            '    sides = {side: [turn("assistant", row[side])] for side in ("chosen", "rejected")}\n'
+            '    return {"prompt": prompt} | sides\n'
             "\n"
             "\n"
             "dataset = dataset.map(pair, remove_columns=dataset.column_names)"

@@ -188,6 +188,10 @@ def novelty(
     _check.at_least("proximity_power", proximity_power, 0)
     if isinstance(reference, str):
         _check.choice("reference", reference, ("self",))
+    if against is not None and isinstance(reference, str):
+        raise DataError(
+            "reference must be a matrix or None with against; got 'self'. Give the set against as reference."
+        )
     if against is None and against_density is not None:
         raise DataError("against_density must be left out without against; got densities. Give against too.")
     rows = _check.embeddings("embeddings", embeddings, directions=True)
