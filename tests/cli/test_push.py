@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("huggingface_hub", reason="needs the extra hub")
-
 from tests.cli.conftest import Assay, files_in, rows, write_lines, write_vectors
 from tests.data.test_hub import Hub, server
 

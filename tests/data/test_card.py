@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from assay.data.card import MARKER, dataset_card
 
@@ -212,7 +213,7 @@ ANY_TEXT = st.text(max_size=30) | st.sampled_from(
 @settings(derandomize=True, max_examples=150, deadline=None)
 @given(title=ANY_TEXT, name=ANY_TEXT, license=ANY_TEXT, value=ANY_TEXT | st.lists(ANY_TEXT, max_size=2))
 def test_texts_from_outside_stay_text(title: str, name: str, license: str, value: Any) -> None:
-    markdown = pytest.importorskip("markdown_it", reason="needs a Markdown parser").MarkdownIt("commonmark")
+    markdown = MarkdownIt("commonmark")
     manifest = {
         "parameters": {name: value, "method": title},
         "inputs": [{"path": name, "role": title}],

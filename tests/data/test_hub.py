@@ -18,17 +18,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import huggingface_hub as hub
 import pytest
 import yaml
+from huggingface_hub import constants, file_download
+from huggingface_hub.utils import validate_repo_id
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.data.card import MARKER, dataset_card
 from assay.data.hub import push
 from assay.errors import DataError
-
-hub = pytest.importorskip("huggingface_hub", reason="needs the extra hub")
-constants = pytest.importorskip("huggingface_hub.constants")
 
 # how the client itself hands large files to its HTTP library
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>' to upload raw:DeprecationWarning")
@@ -313,7 +313,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     monkeypatch.setenv("HF_ENDPOINT", hosted.url)
     monkeypatch.setattr(constants, "ENDPOINT", hosted.url)
     template = hosted.url + "/{repo_id}/resolve/{revision}/{filename}"
-    for module in (constants, pytest.importorskip("huggingface_hub.file_download")):
+    for module in (constants, file_download):
         monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
     threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield hosted
@@ -515,7 +515,7 @@ def test_every_name_that_passes_passes_the_client_too(repo: str) -> None:
     from assay.data.hub import _REPOSITORY
 
     if _REPOSITORY.fullmatch(repo):
-        pytest.importorskip("huggingface_hub.utils").validate_repo_id(repo)
+        validate_repo_id(repo)
         assert repo.count("/") == 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import importlib.util
 import io
 import json
 import sys
@@ -15,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from assay.data import FORMATS, read, resolve, spool_stdin
+from assay.data import FORMATS, check, read, resolve, spool_stdin, text, write
 from assay.data.read import _hub_records
 from assay.errors import AssayWarning, DataError, MissingExtraError
 
@@ -391,7 +390,6 @@ def test_hub_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert resolve("org/name") == []
 
 
-@pytest.mark.skipif(importlib.util.find_spec("datasets") is None, reason="needs assay[hub]")
 def test_hub_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
@@ -426,3 +424,18 @@ def test_columns_of_one_name_are_refused(tmp_path: Path, suffix: str) -> None:
         DataError, match=r"column names must be distinct; got \['instruction', 'output', 'output'\]"
     ):
         list(read(path))
+
+
+def test_a_conversation_of_330_messages(tmp_path: Path) -> None:
+    turns = [{"from": ("human", "gpt")[turn % 2], "value": f"turn {turn}"} for turn in range(330)]
+    path = tmp_path / "long.jsonl"
+    path.write_text(json.dumps({"conversations": turns}) + "\n", encoding="utf-8")
+    [sample] = read(path)
+    assert [message.content for message in sample.messages] == [f"turn {turn}" for turn in range(330)]
+    assert text(sample).count("\n") == 329
+    assert check(path) == []
+    for shape in ("messages", "history", "alpaca", "sharegpt"):
+        there, back = tmp_path / f"{shape}.jsonl", tmp_path / f"{shape}-back.jsonl"
+        write([sample], there, shape=shape)
+        write(read(there), back, shape="sharegpt")
+        assert json.loads(back.read_text(encoding="utf-8")) == {"conversations": turns}
