@@ -17,7 +17,7 @@ from assay.errors import AssayError, AssayWarning, DataError, MissingExtraError
 from assay.select import SELECTORS
 
 NAMES = {
-    "assay.diversity": ["MEASURES", "Measure", "novelsum", "novelty"],
+    "assay.diversity": [*MEASURES, "MEASURES", "Measure", "novelty"],
     "assay.neighbors": [
         "DENSITY_STATISTICS",
         "Neighbors",

@@ -131,11 +131,18 @@ class Embedding:
         )
 
     def fill(
-        self, sets: Sequence[Records], encoder: Encoder | None, talk: Talk, folder: Path | None
+        self,
+        sets: Sequence[Records],
+        encoder: Encoder | None,
+        talk: Talk,
+        folder: Path | None,
+        *,
+        keep_texts: bool = False,
     ) -> dict[str, Any]:
         """Give every set its vectors, all by one encoder, and return what the manifest should say of it.
 
-        Vectors are kept in the cache, or else in ``folder/embeddings``, or else only for this run.
+        Vectors are kept in the cache, or else in ``folder/embeddings``, or else only for this run. Texts are let go
+        of, unless `keep_texts`.
         """
         if encoder is None:
             return {"encoder": {"encoder": "ready vectors"}}
@@ -160,7 +167,8 @@ class Embedding:
         for records in sets:
             records.vectors = matrix[start : start + len(records)]
             start += len(records)
-            records.texts.clear()
+            if not keep_texts:
+                records.texts.clear()
         return {
             "encoder": dict(encoder.fingerprint),
             "distinct_texts": report.distinct,

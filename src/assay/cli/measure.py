@@ -139,7 +139,8 @@ def measure(
 
     with talk.stage("read", ", ".join(one.source for one in data)):
         found = [inputs.load(one, reading) for one in data]
-    encoding = embedding.fill(found, encode, talk, folder)
+    lexical = any(MEASURES[name].takes == "texts" for name in names)
+    encoding = embedding.fill(found, encode, talk, folder, keep_texts=lexical)
     sets, other = found[: len(sources)], found[-1] if len(found) > len(sources) else None
     settings |= {"reference": reference if other is None else other.matrix, "device": embedding.search_device}
     if len({len(records) for records in sets}) > 1 and not (per_row and other is not None):
@@ -157,17 +158,14 @@ def measure(
         rows = []
         for records in sets:
             for name in names:
-                source = records.given.source
-                with talk.stage(f"measure {name}", f"{source}, {len(records):,} records"):
-                    value = MEASURES[name].function(records.matrix, **settings)
-                direction = MEASURES[name].direction
+                value, reason = _measured(name, records, other, settings, talk, alone=len(names) == 1)
                 rows.append(
                     {
-                        "set": source,
+                        "set": records.given.source,
                         "n": len(records),
                         "measure": name,
                         "value": value,
-                        "direction": direction,
+                        "direction": reason or MEASURES[name].direction,
                     }
                 )
         whole = {
@@ -185,6 +183,30 @@ def measure(
                 stage, measure, given, found, encoding=encoding, counts=counts, results=results, talk=talk
             )
     console.show(rows, form, whole=whole)
+
+
+def _measured(
+    name: str, records: Records, other: Records | None, settings: dict[str, Any], talk: Talk, *, alone: bool
+) -> tuple[float | None, str]:
+    """Return the value of a measure, or None and the reason; a measure asked for `alone` raises instead."""
+    from assay.diversity import MEASURES
+    from assay.errors import DataError
+
+    row = MEASURES[name]
+    options = settings if name == "novelsum" else {}
+    if row.reference == "required":
+        options = {"reference": None if other is None else other.matrix}
+    with talk.stage(f"measure {name}", f"{records.given.source}, {len(records):,} records"):
+        try:
+            if row.reference == "required" and other is None:
+                raise DataError(f"reference must be a source for {name}; got none.")
+            if row.takes == "texts" and not records.texts:
+                raise DataError(f"{name} needs texts; {records.given.source} holds vectors only.")
+            return row.function(records.texts if row.takes == "texts" else records.matrix, **options), ""
+        except DataError as error:
+            if alone:
+                raise
+            return None, f"not computed: {error}"
 
 
 def _resolved(settings: dict[str, Any], reference: str | None) -> dict[str, Any]:

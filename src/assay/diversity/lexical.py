@@ -1,0 +1,245 @@
+"""Measures made of words: how many different ones a text of a given length has."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay import _check
+from assay.errors import DataError, warn
+
+# Han characters and kana one by one; other letters and digits in words, with inner apostrophes
+_HAN = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
+_TOKEN = re.compile(rf"[{_HAN}]|(?:(?![{_HAN}])[^\W_])+(?:['’](?:(?![{_HAN}])[^\W_])+)*")
+
+Tokenizer = Callable[[str], Sequence[str]]
+
+
+def tokens(text: str) -> list[str]:
+    """Return the words of a text; Chinese and Japanese characters are words of their own.
+
+    Examples
+    --------
+    >>> tokens("Don't mix 3 things: 中文 too.")
+    ["Don't", 'mix', '3', 'things', '中', '文', 'too']
+    """
+    return _TOKEN.findall(text)
+
+
+def ttr(
+    texts: Sequence[str],
+    *,
+    n_tokens: int = 30,
+    tokenizer: Tokenizer = tokens,
+    lowercase: bool = True,
+    level: str = "sample",
+) -> float:
+    """Return the expected share of different words among `n_tokens` words drawn from a text, mean over texts.
+
+    Higher means more diverse. Drawing the same number of words everywhere takes the length of texts out; at
+    ``level="corpus"`` all texts are one, and the value grows with their number.
+
+    Parameters
+    ----------
+    texts : sequence of str
+    n_tokens : int
+        Words drawn without replacement. The paper's 30 is unverified.
+    tokenizer : callable
+        From a text to its words; the paper's is unknown.
+    lowercase : bool
+        Whether case is ignored.
+    level : {"sample", "corpus"}
+
+    Returns
+    -------
+    float
+        In 0..1.
+
+    Raises
+    ------
+    DataError
+        No text has `n_tokens` words.
+
+    Warns
+    -----
+    AssayWarning
+        Some texts are shorter and were left out.
+
+    Notes
+    -----
+    The expectation is exact (hypergeometric), so there is no seed: for type counts c with sum T,
+    E[types] = sum over types of 1 - C(T - c, N) / C(T, N). O(words).
+    Source: Richards 1987.
+
+    Examples
+    --------
+    >>> ttr(["a b a b"], n_tokens=2)
+    0.8333333333333334
+    """
+    _check.choice("level", level, ("sample", "corpus"))
+    _check.at_least("n_tokens", n_tokens, 1)
+    counts = _counts(texts, tokenizer, lowercase, level)
+    long = [c for c in counts if c.sum() >= n_tokens]
+    _left_out(len(counts) - len(long), len(counts), f"n_tokens={n_tokens}", f"fewer than {n_tokens} words")
+    return float(np.mean([_expected_types(c, np.array([n_tokens]))[0] / n_tokens for c in long]))
+
+
+def vocd_d(
+    texts: Sequence[str],
+    *,
+    n_min: int = 35,
+    n_max: int = 50,
+    method: str = "exact",
+    within_sample: int = 100,
+    iterations: int = 3,
+    seed: int = 0,
+    on_unbounded: str = "exclude",
+    tokenizer: Tokenizer = tokens,
+    lowercase: bool = True,
+) -> float:
+    """Return the vocabulary diversity D that best explains how the type-token ratio falls with length, mean over texts.
+
+    Higher means more diverse.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        Texts of at most `n_max` words are left out, with a warning.
+    n_min, n_max : int
+        Lengths at which the curve is fitted. 35 and 50 are lexicalrichness's defaults; the paper's are unverified.
+    method : {"exact", "sampled"}
+        Expected ratios (no seed), or means over `within_sample` draws, the fit repeated `iterations` times.
+    within_sample, iterations, seed : int
+        Of the sampled method.
+    on_unbounded : {"exclude", "cap", "median"}
+        D has no bound where all words of a text differ. Leave such texts out, count them as the largest other D,
+        or as the median of the others; a warning says how many there were.
+    tokenizer, lowercase
+        As in `ttr`.
+
+    Returns
+    -------
+    float
+        Above 0.
+
+    Raises
+    ------
+    DataError
+        No text is long enough and has a repeated word.
+
+    Notes
+    -----
+    Least squares of TTR(N) = (D / N) (sqrt(1 + 2 N / D) - 1) in log D. O(16 types) a text.
+    Source: Malvern et al. 2004; McCarthy & Jarvis 2010.
+
+    Examples
+    --------
+    >>> round(vocd_d([" ".join("abcdefghijklmnopqrst") + " " + " ".join("abcdefghijklmnopqrst" * 4)]), 4)
+    7.5606
+    """
+    _check.choice("method", method, ("exact", "sampled"))
+    _check.choice("on_unbounded", on_unbounded, ("exclude", "cap", "median"))
+    if not 1 <= n_min <= n_max:
+        raise DataError(f"n_min and n_max must be 1 <= n_min <= n_max; got {n_min} and {n_max}.")
+    counts = _counts(texts, tokenizer, lowercase, "sample")
+    long = [c for c in counts if c.sum() > n_max]
+    _left_out(len(counts) - len(long), len(counts), f"n_max={n_max}", f"at most {n_max} words")
+    sizes = np.arange(n_min, n_max + 1)
+    rng = np.random.default_rng(seed)
+    found, unbounded = [], 0
+    for c in long:
+        if c.max() == 1:
+            unbounded += 1
+        elif method == "exact":
+            found.append(_fit(sizes, _expected_types(c, sizes) / sizes))
+        else:
+            curves = [_sampled_ratios(c, sizes, within_sample, rng) for _ in range(iterations)]
+            found.append(float(np.mean([_fit(sizes, curve) for curve in curves])))
+    if not found:
+        raise DataError(
+            f"vocd_d needs a text of more than {n_max} words with a repeated word; none of {len(texts)} is."
+        )
+    if unbounded:
+        treatment = {
+            "exclude": "left out",
+            "cap": "counted as the largest other value",
+            "median": "counted as the median",
+        }
+        warn(
+            f"{unbounded} of {len(long)} texts repeat no word, so that their D has no bound; they are "
+            f"{treatment[on_unbounded]}."
+        )
+        if on_unbounded != "exclude":
+            found += [max(found) if on_unbounded == "cap" else float(np.median(found))] * unbounded
+    return float(np.mean(found))
+
+
+def _counts(
+    texts: Sequence[str], tokenizer: Tokenizer, lowercase: bool, level: str
+) -> list[NDArray[np.int64]]:
+    """Return the counts of the different words of each text, or of all together."""
+    if isinstance(texts, str) or not len(texts):
+        raise DataError(f"texts must be a non-empty sequence of texts; got {texts!r}.")
+    counters = (Counter(tokenizer(text.lower() if lowercase else text)) for text in texts)
+    if level == "corpus":
+        total: Counter[str] = Counter()
+        for counter in counters:
+            total.update(counter)
+        return [np.fromiter(total.values(), dtype=np.int64, count=len(total))]
+    return [np.fromiter(counter.values(), dtype=np.int64, count=len(counter)) for counter in counters]
+
+
+def _left_out(short: int, all_of_them: int, option: str, what: str) -> None:
+    if short == all_of_them:
+        raise DataError(f"texts must have enough words for {option}; all {all_of_them} have {what}.")
+    if short:
+        warn(f"{short} of {all_of_them} texts have {what} and are left out.")
+
+
+def _expected_types(counts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the expected number of different words in draws of each size without replacement."""
+    from scipy.special import gammaln
+
+    value, times = np.unique(counts, return_counts=True)
+    total = int(counts.sum())
+    left, size = total - value[:, None], sizes[None, :]
+    inside = left >= size
+    with np.errstate(invalid="ignore"):
+        missed = np.exp(
+            gammaln(left + 1)
+            + gammaln(total - size + 1)
+            - gammaln(np.maximum(left - size, 0) + 1)
+            - gammaln(total + 1)
+        )
+    return np.asarray((times[:, None] * (1.0 - np.where(inside, missed, 0.0))).sum(axis=0))
+
+
+def _sampled_ratios(
+    counts: NDArray[np.int64], sizes: NDArray[np.int64], draws: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    words = np.repeat(np.arange(len(counts)), counts)
+    return np.array(
+        [
+            np.mean([len(np.unique(rng.choice(words, n, replace=False))) / n for _ in range(draws)])
+            for n in sizes
+        ]
+    )
+
+
+def _fit(sizes: NDArray[np.int64], ratios: NDArray[np.float64]) -> float:
+    """Return the D whose curve is nearest to the ratios."""
+    from scipy.optimize import minimize_scalar
+
+    def gap(log_d: float) -> float:
+        d = np.exp(log_d)
+        curve = d / sizes * (np.sqrt(1 + 2 * sizes / d) - 1)
+        return float(((curve - ratios) ** 2).sum())
+
+    found = minimize_scalar(
+        gap, bounds=(np.log(1e-3), np.log(1e7)), method="bounded", options={"xatol": 1e-10}
+    )
+    return float(np.exp(found.x))
