@@ -54,7 +54,8 @@ def signature(function: Any) -> str:
     for parameter in parameters:
         if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parts:
             parts.append("*")
-        default = "" if parameter.default is parameter.empty else f"={parameter.default!r}"
+        shown = getattr(parameter.default, "__name__", repr(parameter.default))  # a function by its name
+        default = "" if parameter.default is parameter.empty else f"={shown}"
         parts.append(f"{parameter.name}{default}")
     return "(\n" + "".join(f"    {part},\n" for part in parts) + ")"
 
