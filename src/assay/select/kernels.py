@@ -11,10 +11,26 @@ scaled, or `bare` where rows are ranked by distance alone.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
 FAST = {"reassoc", "contract", "nsz"}  # sums may be reordered to fill vector registers; nan and inf stay
+
+
+def compiled(**options: Any) -> Any:
+    """Return numba's compiler: without the interpreter's lock, kept on disk where there is a place to write."""
+
+    def compile_it(function: Any) -> Any:
+        try:
+            return njit(cache=True, nogil=True, **options)(function)
+        except (
+            RuntimeError
+        ):  # neither the package's folder nor the user's can be written: compile in each process
+            return njit(nogil=True, **options)(function)
+
+    return compile_it
 
 
 @njit(fastmath=FAST)
@@ -38,7 +54,7 @@ def _distance(a, b, tiny):  # type: ignore[no-untyped-def]
     return gap
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(fastmath=FAST)
 def gather(rows, count, unit, picked, own, theirs, use_own, use_theirs, table, bare, known, out):  # type: ignore[no-untyped-def]
     """Copy the distances of `rows` from the table to `out`, computing those that it lacks; return how many."""
     computed = 0
@@ -64,7 +80,7 @@ def _weighted(values, weights):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def score(  # type: ignore[no-untyped-def]
     rows, values, weights, own, quality, sum_own, sum_theirs, heaviest, error, limit, base, since, high
 ):
@@ -85,7 +101,7 @@ def score(  # type: ignore[no-untyped-def]
     return sure
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def weigh(values, weights):  # type: ignore[no-untyped-def]
     """Return the weighted sums of the rows of `values`, in float64."""
     out = np.empty(values.shape[0])
@@ -94,7 +110,7 @@ def weigh(values, weights):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(fastmath=FAST)
 def flush(  # type: ignore[no-untyped-def]
     first,
     products,
@@ -147,7 +163,7 @@ def flush(  # type: ignore[no-untyped-def]
         base[i] += change
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def above(start, stop, base, own, quality, allowed, since, count, a, b, threshold, rows, bounds):  # type: ignore[no-untyped-def]
     """List the allowed rows from `start` to `stop` that are not up to date and whose bound reaches `threshold`.
 
@@ -164,7 +180,7 @@ def above(start, stop, base, own, quality, allowed, since, count, a, b, threshol
     return total - start
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(fastmath=FAST)
 def distances(start, stop, rows, lengths, chosen, chosen_lengths, out):  # type: ignore[no-untyped-def]
     """Fill `out[:, s]` with the cosine distances of rows to the chosen rows `start` to `stop`, in float64.
 
@@ -186,7 +202,7 @@ def distances(start, stop, rows, lengths, chosen, chosen_lengths, out):  # type:
             out[i, s] = gap
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled(fastmath=FAST)
 def approach(start, stop, unit, center, tiny, nearest):  # type: ignore[no-untyped-def]
     """Lower `nearest` to the cosine distance from each unit row to `center` where that is smaller.
 
