@@ -1,4 +1,4 @@
-"""Work spread over threads so that the result does not depend on how many there are."""
+"""What the machine has, and work spread over its threads so that the result does not depend on their number."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from threadpoolctl import threadpool_limits
 def cores() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_bytes() -> int:
+    """Return how much memory the machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def over_blocks(

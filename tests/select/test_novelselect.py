@@ -216,6 +216,12 @@ def test_errors(options, text):
         novelselect(T3_R, **{"budget": 6, "neighbors": 3} | options)
 
 
+def test_too_little_memory_is_said_at_once():
+    rows = np.random.default_rng(0).normal(size=(300_000, 3)).astype(np.float32)
+    with pytest.raises(DataError, match=r"room in memory; they take \d+\.\d GB and the machine has"):
+        novelselect(rows, budget=299_000, density=np.ones(300_000))
+
+
 def test_bad_pool():
     broken = T3_R.copy()
     broken[3, 0] = np.inf

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
-from assay._parallel import Crew
+from assay._parallel import Crew, memory_bytes
 from assay.diversity.novelsum import density_scale, resolve_density_power, resolve_variant
+from assay.errors import DataError
 from assay.neighbors import local_density, norms, unit_rows
 from assay.select import kernels
 from assay.select.selection import Rules, Selection, quality_weights, start_row
@@ -100,12 +101,13 @@ def novelselect(
     Raises
     ------
     DataError
-        Bad embeddings, powers, quality, rows, quotas, or a budget beyond the rows that may be chosen.
+        Bad embeddings, powers, quality, rows, quotas, a budget beyond the rows that may be chosen, or one whose
+        table of distances is larger than the machine's memory.
 
     Notes
     -----
     Floor: 2 n k d operations for the distances (k chosen rows), beside 2 n N d for the density. Memory: 4 n k
-    bytes for the table of distances (16 n k where the ranking is by distance and the density of the chosen row
+    bytes for the table of distances (8 n k where the ranking is by distance and the density of the chosen row
     counts, since then v jumps where ranks change and the table is held in float64), and a float32 copy of the
     pool.
 
@@ -233,6 +235,13 @@ class _Greedy:
         self.bound = "distance-rank" if self.by_distance else "insertion"
         self.lowest = float(self.scale.min())
         dtype = np.float64 if self.by_distance else np.float32
+        size = n * most * np.dtype(dtype).itemsize
+        if size > memory_bytes():
+            raise DataError(
+                f"budget must leave the distances of all {n} rows to {most} chosen ones room in memory; they take "
+                f"{size / 1e9:.1f} GB and the machine has {memory_bytes() / 1e9:.1f} GB. Lower the budget, or choose "
+                "from a part of the pool."
+            )
         self.error = (d + 16) * (2.0**-53 if self.by_distance else 2.0**-24)
         self.unit = unit_rows(rows, dtype)
         self.picked = np.empty((most, d), dtype=dtype)
