@@ -18,9 +18,10 @@ SPECIAL = ["<unk>", "<s>", "</s>", "<pad>"]
 @pytest.fixture(scope="session")
 def torch() -> Any:
     """torch with one thread: two are slower on models of this size."""
-    module = pytest.importorskip("torch", reason="needs the extra lm")
-    module.set_num_threads(1)
-    return module
+    import torch
+
+    torch.set_num_threads(1)
+    return torch
 
 
 def word_tokenizer(*, start: bool) -> Any:
@@ -79,7 +80,7 @@ def quiet_llama(torch: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def static_model(torch: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A static sentence-transformers model: the mean of its words' vectors."""
-    sentence_transformers = pytest.importorskip("sentence_transformers", reason="needs the extra lm")
+    import sentence_transformers
     from sentence_transformers.sentence_transformer.modules import StaticEmbedding
 
     folder = tmp_path_factory.mktemp("static")

@@ -16,8 +16,6 @@ import pytest
 from assay.embed import embed, resolve
 from assay.errors import DataError
 
-pytest.importorskip("openai", reason="needs the extra api")
-
 
 def vector_of(text: str) -> np.ndarray:
     """What the server answers: not of unit length, decided by the text alone."""

