@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from assay.embed import Encoder, resolve
-from assay.embed.workers import Workers
 from assay.errors import DataError
 
 TEXTS = [f"Give {number} reasons why {'dogs' if number % 2 else '猫'} sleep." for number in range(300)]
@@ -137,10 +136,3 @@ def test_workers_end_with_their_parent(how: signal.Signals) -> None:
     while any(map(_running, workers)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(map(_running, workers))
-
-
-def test_a_worker_that_dies_is_reported() -> None:
-    with pytest.raises(
-        DataError, match=r"workers must keep running; got one that ended with exit code 3\. If mem"
-    ):
-        Workers(2, "os:_exit", (3,)).encode(["a"] * 40, 4)

