@@ -17,7 +17,15 @@ from assay.errors import AssayError, AssayWarning, DataError, MissingExtraError
 from assay.select import SELECTORS
 
 NAMES = {
-    "assay.diversity": [*MEASURES, "MEASURES", "Measure", "novelty"],
+    "assay.diversity": [
+        *MEASURES,
+        "MEASURES",
+        "Correlation",
+        "Measure",
+        "correlate",
+        "novelsum_grid",
+        "novelty",
+    ],
     "assay.neighbors": [
         "DENSITY_STATISTICS",
         "Neighbors",

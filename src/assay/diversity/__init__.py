@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from assay.diversity.correlate import Correlation, correlate, novelsum_grid
 from assay.diversity.coverage import facility_location
 from assay.diversity.distances import distsum_cosine, distsum_l2, knn_distance, radius
 from assay.diversity.lexical import ttr, vocd_d
@@ -14,14 +15,17 @@ from assay.diversity.spectrum import log_determinant, vendi_score
 
 __all__ = [
     "MEASURES",
+    "Correlation",
     "Measure",
     "cluster_inertia",
+    "correlate",
     "distsum_cosine",
     "distsum_l2",
     "facility_location",
     "knn_distance",
     "log_determinant",
     "novelsum",
+    "novelsum_grid",
     "novelty",
     "partition_entropy",
     "radius",
