@@ -148,29 +148,29 @@ class _Transformer:
         return vectors
 
 
-def find_model(source: str) -> tuple[str, dict[str, Any], str]:
+def find_model(source: str, argument: str = "encoder") -> tuple[str, dict[str, Any], str]:
     """Return what to load, with which options, and the revision: a hash of files, or the hub's commit.
 
     Raises `DataError` for a folder that holds no model and for an id that cannot be reached.
     """
     folder = Path(source).expanduser()
     if folder.is_dir():
-        options, files = _model_files(folder)
+        options, files = _model_files(folder, argument)
         digest = hashlib.sha256()
         for file in files:
             digest.update(f"{file.relative_to(folder).as_posix()}\0{file_hash(file)}\n".encode())
         return str(folder), options, f"sha256:{digest.hexdigest()}"
     if folder.exists() or source.startswith((".", "/", "~")) or source.count("/") > 1 or "\\" in source:
         got = "a file" if folder.exists() else "a path where nothing is"
-        raise DataError(f"encoder must name a model folder or a hub id; got {source!r}, {got}.")
+        raise DataError(f"{argument} must name a model folder or a hub id; got {source!r}, {got}.")
     hub = require("huggingface_hub", "lm", "a hub id")
-    with model_errors(source):
+    with model_errors(source, argument):
         snapshot = hub.snapshot_download(source, allow_patterns=["*.json"])
     commit = Path(snapshot).name  # the cache keeps each commit in a folder of its own, snapshots/<commit>
     return source, {"revision": commit}, f"{source}@{commit}"
 
 
-def _model_files(folder: Path) -> tuple[dict[str, Any], list[Path]]:
+def _model_files(folder: Path, argument: str) -> tuple[dict[str, Any], list[Path]]:
     """Options to load a folder with, and the files that decide its vectors, by name."""
     for patterns in WEIGHTS:
         weights = sorted(file for pattern in patterns for file in folder.glob(pattern))
@@ -178,21 +178,21 @@ def _model_files(folder: Path) -> tuple[dict[str, Any], list[Path]]:
             break
     else:
         raise DataError(
-            f"encoder must name a folder that holds a model (*.safetensors, *.bin or one *.gguf); "
+            f"{argument} must name a folder that holds a model (*.safetensors, *.bin or one *.gguf); "
             f"got {folder}."
         )
     settings = {file for pattern in SETTINGS for file in folder.glob(pattern)}
     if weights[0].suffix != ".gguf":
         return {}, sorted(settings | set(weights))
     if len(weights) > 1:
-        raise DataError(f"encoder must name a folder with one .gguf file; {folder} holds {len(weights)}.")
+        raise DataError(f"{argument} must name a folder with one .gguf file; {folder} holds {len(weights)}.")
     for package in ("gguf", "accelerate"):
         require(package, "lm", weights[0].name)
     return {"gguf_file": weights[0].name}, weights
 
 
 @contextmanager
-def model_errors(name: str) -> Iterator[None]:
+def model_errors(name: str, argument: str = "encoder") -> Iterator[None]:
     """Turn what the loaders raise for a missing, foreign or unreachable model into `DataError`."""
     try:
         yield
@@ -201,7 +201,7 @@ def model_errors(name: str) -> Iterator[None]:
             raise
         reason = str(error).strip().split("\n")[0][:200]
         raise DataError(
-            f"encoder must name a model that can be loaded; got {name!r}: {reason} "
+            f"{argument} must name a model that can be loaded; got {name!r}: {reason} "
             "Give a folder that holds the model, or check the id, the network and HF_HUB_OFFLINE."
         ) from error
 
