@@ -39,10 +39,9 @@ NAMES = {
         "SELECTORS",
         "Selection",
         "Selector",
-        "kcenter",
+        "duplicate",
+        *SELECTORS,
         "nearest_earlier",
-        "novelselect",
-        "random",
     ],
     "assay.embed": [
         "ENCODERS",

@@ -46,6 +46,12 @@ def at_least(name: str, value: float, minimum: float, *, strict: bool = False) -
         raise DataError(f"{name} must be {'>' if strict else '>='} {minimum:g}; got {value!r}.")
 
 
+def between(name: str, value: float, low: float, high: float) -> None:
+    """Raise unless `value` is a number from `low` to `high`."""
+    if not low <= value <= high:
+        raise DataError(f"{name} must be from {low:g} to {high:g}; got {value!r}.")
+
+
 def whole(name: str, value: Any, minimum: int | None = None, maximum: int | None = None) -> int:
     """Return `value` as an int, or raise unless it is a whole number from `minimum` to `maximum`."""
     try:

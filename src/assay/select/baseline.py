@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
+from assay.errors import DataError
 from assay.select.selection import Rules, Selection
 
 
@@ -59,17 +60,8 @@ def random(
         skip_duplicates=skip_duplicates,
     )
     _check.whole("seed", seed, 0)
-    chosen: list[int] = []
-    for row in np.random.default_rng(seed).permutation(len(rows)):
-        if len(chosen) == budget:
-            break
-        if rules.allowed[row]:
-            rules.take(int(row))
-            chosen.append(int(row))
-            if progress is not None:
-                progress(len(chosen), budget)
-    if len(chosen) < budget:
-        raise rules.none_left(len(chosen), budget)
+    order = np.random.default_rng(seed).permutation(len(rows))
+    chosen = rules.take_in_order(order, budget, progress)
     rules.warn_of_copies()
     return Selection(
         indices=np.array(chosen, dtype=np.int64),
@@ -77,3 +69,48 @@ def random(
         method="random",
         parameters={"budget": budget, "seed": seed, "skip_duplicates": skip_duplicates},
     )
+
+
+def duplicate(pool: int | ArrayLike, *, budget: int, distinct: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return a set of little diversity on purpose: few random rows, each many times over.
+
+    For experiments that need sets of every diversity. No `Selection`, since its rows repeat.
+
+    Parameters
+    ----------
+    pool : int or array (n, d)
+        How many rows there are, or the rows.
+    budget : int
+        How many row numbers to return (k).
+    distinct : int
+        How many different rows (m), from 1 to the smaller of `budget` and the pool.
+    seed : int
+        Seed of the draw; the rows are the first m of the permutation that `random` takes.
+
+    Returns
+    -------
+    array (k,) of int64
+        m rows in turn, over and over: each k // m times, the first k mod m once more.
+
+    Raises
+    ------
+    DataError
+        Numbers out of reach, or a bad pool.
+
+    Notes
+    -----
+    Source: the "Duplicate" sets of Yang et al., ACL 2025, arXiv 2502.17184; how many rows were distinct there is
+    unverified.
+
+    Examples
+    --------
+    >>> duplicate(3, budget=5, distinct=2).tolist()
+    [2, 0, 2, 0, 2]
+    """
+    n = int(pool) if isinstance(pool, int | np.integer) else len(_check.embeddings("pool", pool))
+    if n < 1:
+        raise DataError(f"pool must have at least one row; got {n}.")
+    _check.whole("budget", budget, 1)
+    _check.whole("distinct", distinct, 1, min(n, budget))
+    _check.whole("seed", seed, 0)
+    return np.resize(np.random.default_rng(seed).permutation(n)[:distinct], budget).astype(np.int64)

@@ -212,3 +212,50 @@ def approach(start, stop, unit, center, tiny, nearest):  # type: ignore[no-untyp
         gap = _distance(unit[i], center, tiny)
         if gap < nearest[i]:
             nearest[i] = gap
+
+
+@compiled(fastmath=FAST)
+def leads(products, near, slack, gain, count):  # type: ignore[no-untyped-def]
+    """Add up for each row by how much it is nearer to the others than `near`, and to how many it may be.
+
+    `products` holds the row's cosines with all rows of the pool, each wrong by `slack` at most.
+    """
+    for at in range(products.shape[0]):
+        total = 0.0
+        number = 0
+        for j in range(products.shape[1]):
+            lead = near[j] - (1.0 - products[at, j])
+            number += lead > -slack
+            total += max(lead, 0.0)
+        gain[at] = total
+        count[at] = number
+
+
+@compiled()
+def keep_leads(products, near, slack, index, gaps):  # type: ignore[no-untyped-def]
+    """List, row after row, the others that it may be nearer to than `near`, and its distances to them."""
+    total = 0
+    for at in range(products.shape[0]):
+        for j in range(products.shape[1]):
+            gap = 1.0 - products[at, j]
+            index[total] = j
+            gaps[total] = gap
+            total += near[j] - gap > -slack
+
+
+@compiled()
+def listed_leads(rows, starts, lengths, index, gaps, near, slack, gain):  # type: ignore[no-untyped-def]
+    """As `leads`, for rows whose others are listed; those that they are no longer nearer to leave the list."""
+    for at in range(rows.shape[0]):
+        start = starts[rows[at]]
+        stop = start
+        total = 0.0
+        for e in range(start, start + lengths[rows[at]]):
+            lead = near[index[e]] - gaps[e]
+            if lead > -slack:
+                index[stop] = index[e]
+                gaps[stop] = gaps[e]
+                stop += 1
+                total += max(lead, 0.0)
+        lengths[rows[at]] = stop - start
+        gain[at] = total

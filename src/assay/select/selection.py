@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,6 +87,21 @@ class Rules:
             if self._left[g] == 0:
                 self._close(g)
 
+    def take_in_order(
+        self, order: Iterable[int], budget: int, progress: Callable[[int, int], None] | None
+    ) -> list[int]:
+        """Return the first `budget` rows of `order` that may be chosen when their turn comes."""
+        chosen: list[int] = []
+        for row in order:
+            if self.allowed[row]:
+                self.take(int(row))
+                chosen.append(int(row))
+                if progress is not None:
+                    progress(len(chosen), budget)
+                if len(chosen) == budget:
+                    return chosen
+        raise self.none_left(len(chosen), budget)
+
     def none_left(self, chosen: int, budget: int) -> DataError:
         """Return the error for copies across groups that leave too few rows, which only choosing can show."""
         return DataError(
@@ -134,14 +149,20 @@ class Rules:
             )
 
 
+def one_a_row(name: str, values: ArrayLike, n: int) -> NDArray[np.float64]:
+    """Return one number for each of n rows, or raise by its name."""
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.shape != (n,):
+        raise DataError(f"{name} must have one value a row, shape ({n},); got shape {numbers.shape}.")
+    return numbers
+
+
 def quality_weights(quality: ArrayLike | None, quality_power: float, n: int) -> NDArray[np.float64]:
     """Return quality ** quality_power, checked, or ones."""
     if quality is None:
         return np.ones(n)
     _check.at_least("quality_power", quality_power, 0)
-    values = np.asarray(quality, dtype=np.float64)
-    if values.shape != (n,):
-        raise DataError(f"quality must have one value a row, shape ({n},); got shape {values.shape}.")
+    values = one_a_row("quality", quality, n)
     bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
     if len(bad):
         raise DataError(
