@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from assay.cli import demo, embed, measure, records, run, select, tables
+from assay.cli import demo, embed, measure, records, run, select, study, tables
 from assay.cli.console import nobody_reads
 
 app = typer.Typer(
@@ -68,3 +68,10 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for _command in _COMMANDS:
     app.command(cls=_Ending)(_command)
+
+_studies = typer.Typer(
+    help="The papers' experiments end to end: data sets, fine-tuned models, scores, conclusions.",
+    no_args_is_help=True,
+)
+_studies.command(cls=_Ending)(study.diversity)
+app.add_typer(_studies, name="study")

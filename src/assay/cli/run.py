@@ -58,7 +58,7 @@ def run(
 
 
 def _commands() -> dict[str, Callable[..., None]]:
-    from assay.cli import embed, measure, records, select
+    from assay.cli import embed, measure, records, select, study
 
     return {
         "select": select.select,
@@ -66,6 +66,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "embed": embed.embed,
         "convert": records.convert,
         "check": records.check,
+        "diversity": study.diversity,
     }
 
 

@@ -41,7 +41,8 @@ def _all_flags() -> dict[str, str]:
     from assay.cli.app import app
 
     found = dict(ELSEWHERE)
-    for row in app.registered_commands:
+    groups = [group.typer_instance for group in app.registered_groups if group.typer_instance is not None]
+    for row in [row for each in (app, *groups) for row in each.registered_commands]:
         if row.callback is not None:
             found |= flags(row.callback)
     return found

@@ -1,0 +1,207 @@
+"""One fine-tuning of a study and what came of it: held-out loss, or a program of the user's."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import shutil
+import subprocess
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from assay import _check
+from assay._files import read_json
+from assay.data import Sample, read
+from assay.embed.transformer import device_for, dtype_keyword, find_model, model_errors
+from assay.errors import AssayWarning, DataError
+from assay.training import train
+from assay.training.tokens import IGNORED, tokens_of, with_template
+from assay.training.train import RECORD
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How every set of a study is fine-tuned on, and how the result is scored."""
+
+    method: str = "full"
+    preset: str = "small"
+    settings: Mapping[str, Any] = field(default_factory=dict)  # keywords of `train`
+    device: str = "auto"
+    max_tokens: int = 128
+    metric: str | None = None
+    keep_models: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One set under one seed. `data` is None for the model as it is, before tuning."""
+
+    model: str
+    data: str | None
+    heldout: Sequence[str]
+    output: str
+    seed: int
+
+
+def tuner(tuning: Tuning, threads: int) -> Callable[[Job], dict[str, Any]]:
+    """Return the function that works on jobs, in a process of its own with so many threads."""
+    torch = _check.require("torch", "lm", "a study")
+    torch.set_num_threads(threads)
+    _check.require("transformers", "lm", "a study").logging.disable_progress_bar()
+    warnings.simplefilter("ignore", AssayWarning)  # what was cut or left out is counted in the score's file
+    kept: dict[str, list[Sample]] = {}
+
+    def work(job: Job) -> dict[str, Any]:
+        folder, found = Path(job.model), dict[str, Any]()
+        if job.data is not None:
+            folder = train(
+                job.model, list(read(job.data)), output=job.output, method=tuning.method, preset=tuning.preset,
+                seed=job.seed, device=tuning.device, max_tokens=tuning.max_tokens, threads=threads, overwrite=True,
+                **tuning.settings,
+            )  # fmt: skip
+            record = read_json(folder / RECORD)
+            found |= {
+                "counts": record["counts"],
+                "steps": record["steps"],
+                "last_loss": record["losses"][-1]["loss"],
+            }
+        for path in job.heldout:
+            if path not in kept:
+                kept[path] = list(read(path))
+        if tuning.metric is None:
+            domains = {Path(path).stem: kept[path] for path in job.heldout}
+            losses = heldout_loss(folder, domains, max_tokens=tuning.max_tokens, device=tuning.device)
+            found["metrics"] = {f"loss {name}": value for name, value in losses.items()}
+            found["metrics"]["loss"] = sum(losses.values()) / len(losses)
+        else:
+            found["metrics"] = scores_of(tuning.metric, folder)
+        if job.data is not None and not tuning.keep_models:
+            shutil.rmtree(folder)
+        return found
+
+    return work
+
+
+def heldout_loss(
+    model: str | Path,
+    domains: Mapping[str, Sequence[Sample]],
+    *,
+    max_tokens: int = 256,
+    batch_size: int = 32,
+    device: str = "auto",
+) -> dict[str, float]:
+    """Return the mean loss of a model on the answer tokens of samples that it was not tuned on, by domain.
+
+    Lower is better. Averaged over balanced domains it says how well a model learned to answer in all of them.
+
+    Parameters
+    ----------
+    model : path or hub id
+        A model, or an adapter on one.
+    domains : mapping from str to samples
+        Each non-empty; a sample whose answer lies beyond `max_tokens` does not count.
+    max_tokens : int
+        Tokens of each sample that are read.
+    batch_size : int
+        Samples in one forward pass.
+    device : str
+        "auto", "cpu", "cuda", ...
+
+    Returns
+    -------
+    dict from str to float
+        Nats a token, at least 0: the mean over all answer tokens of a domain.
+
+    Raises
+    ------
+    DataError
+        A domain without an answer within `max_tokens`.
+
+    Notes
+    -----
+    One forward pass of all tokens; batches are of samples of like length, padded on the right.
+    """
+    torch = _check.require("torch", "lm", "held-out loss")
+    language_model, tokenizer = _load(model, device)
+    where = language_model.device
+    out = {}
+    with torch.inference_mode():
+        for name, samples in domains.items():
+            found = tokens_of(samples, tokenizer, max_tokens=max_tokens, answers="all")
+            if not found.ids:
+                raise DataError(
+                    f"domain {name!r} must have an answer within max_tokens={max_tokens}; it has none."
+                )
+            rows = sorted(zip(found.ids, found.labels, strict=True), key=lambda row: len(row[0]))
+            total, count = 0.0, 0
+            for start in range(0, len(rows), batch_size):
+                batch = rows[start : start + batch_size]
+                width = len(batch[-1][0])
+                ids = torch.zeros((len(batch), width), dtype=torch.long, device=where)
+                labels = torch.full_like(ids, IGNORED)
+                seen = torch.zeros_like(ids)
+                for at, (some, target) in enumerate(batch):
+                    ids[at, : len(some)] = torch.tensor(some)
+                    labels[at, : len(some)] = torch.tensor(target)
+                    seen[at, : len(some)] = 1
+                logits = language_model(input_ids=ids, attention_mask=seen).logits[:, :-1]
+                losses = torch.nn.functional.cross_entropy(
+                    logits.float().flatten(0, 1),
+                    labels[:, 1:].flatten(),
+                    reduction="none",
+                    ignore_index=IGNORED,
+                )
+                total += float(losses.double().sum())
+                count += int((labels[:, 1:] != IGNORED).sum())
+            out[name] = total / count
+    return out
+
+
+def _load(model: str | Path, device: str) -> tuple[Any, Any]:
+    """Return a model, with its adapter where the folder holds one, and its tokenizer, ready to be asked."""
+    transformers = _check.require("transformers", "lm", "held-out loss")
+    torch = _check.require("torch", "lm", "held-out loss")
+    source, options, _ = find_model(str(model), "model")
+    with model_errors(str(model), "model"):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
+        if (Path(source) / "adapter_config.json").exists():
+            peft = _check.require("peft", "lm", "an adapter")
+            found = peft.AutoPeftModelForCausalLM.from_pretrained(source, **{dtype_keyword(): torch.float32})
+        else:
+            found = transformers.AutoModelForCausalLM.from_pretrained(
+                source, **{dtype_keyword(): torch.float32}, **options
+            )
+    with_template(tokenizer, None)
+    return found.to(device_for(device)).eval(), tokenizer
+
+
+def scores_of(metric: str, model: Path) -> dict[str, float]:
+    """Run a command on a model and return what its last line says: a number, or an object of numbers."""
+    command = [part.replace("{model}", str(model)) for part in shlex.split(metric)]
+    if "{model}" not in metric:
+        raise DataError(f"metric must have {{model}} where the model's folder goes; got {metric!r}.")
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        raise DataError(f"metric must be a command that runs; {command[0]}: {error.strerror}.") from None
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        last = (done.stderr.strip().splitlines() or ["nothing was printed"])[-1]
+        raise DataError(f"metric must end with a score; it exited with {done.returncode}: {last}")
+    try:
+        value = orjson.loads(lines[-1])
+    except orjson.JSONDecodeError:
+        value = None
+    scores = value if isinstance(value, dict) else {"metric": value}
+    for name, score in scores.items():
+        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+            raise DataError(
+                f"metric must print a number, or a JSON object of numbers, as its last line; got {lines[-1][:80]!r}."
+            )
+        scores[name] = float(score)
+    return scores

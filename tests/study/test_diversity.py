@@ -1,0 +1,183 @@
+"""A study from end to end on a model of some ten thousand weights: its table, its resume, its refusals."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from assay.diversity import MEASURES
+from assay.errors import DataError
+from assay.study import Tuning, conclude, diversity_study, heldout_loss, tiny_model
+from assay.study.tune import scores_of
+from tests.study.conftest import conversations
+
+SMALL = Tuning(settings={"max_steps": 2}, max_tokens=48)
+
+
+def study(folder: Path, sources, **changed):
+    settings = {
+        "encoder": "tfidf", "sets": 9, "sizes": [20], "seeds": 2, "heldout": 8, "tuning": SMALL, "workers": 1,
+    } | changed  # fmt: skip
+    return diversity_study(sources, output=folder, **settings)
+
+
+@pytest.fixture(scope="module")
+def finished(sources, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    return folder, study(folder, sources)
+
+
+def test_a_row_a_set_with_every_measure(finished) -> None:
+    folder, rows = finished
+    assert len(rows) == 9
+    untuned = json.loads((folder / "untuned.json").read_text())["metrics"]
+    assert set(untuned) == {"loss", "loss sums", "loss turns"}
+    for row in rows:
+        assert row["size"] == 20
+        assert np.isfinite([row["loss"], row["loss sd"]]).all()
+        assert row["loss"] == pytest.approx((row["loss sums"] + row["loss turns"]) / 2)
+        for name, measure in MEASURES.items():
+            for space in ("text",) if measure.takes == "texts" else ("model", "encoder"):
+                assert f"{space}/{name}" in row
+        assert len([name for name in row if name.startswith("model/novelsum proximity")]) == 15
+    copies = [row for row in rows if row["strategy"] == "duplicate"]
+    assert copies[0]["distinct"] == 1
+    assert copies[0]["model/novelsum"] == 0
+
+
+def test_sets_are_data_that_can_be_used(finished) -> None:
+    folder, rows = finished
+    for row in rows:
+        place = folder / "sets" / row["set"]
+        lines = (place / "data.jsonl").read_text().splitlines()
+        assert len(lines) == 20
+        assert len(set(lines)) == row["distinct"]
+        assert not list(place.glob("model-*"))
+    held = {line for path in (folder / "heldout").iterdir() for line in path.read_text().splitlines()}
+    assert len(held) == 16
+    drawn = {line for path in folder.glob("sets/*/data.jsonl") for line in path.read_text().splitlines()}
+    assert not held & drawn
+
+
+def test_what_was_interrupted_goes_on_to_the_same_table(finished, sources, tmp_path) -> None:
+    folder, rows = finished
+    copy = tmp_path / "again"
+    shutil.copytree(folder, copy)
+    for name in (rows[3]["set"], rows[7]["set"]):
+        (copy / "sets" / name / "score-1.json").unlink()
+        (copy / "sets" / name / "measures.json").unlink()
+    shutil.rmtree(copy / "sets" / rows[5]["set"])
+    assert study(copy, sources) == rows
+
+
+def test_another_study_is_refused(finished, sources) -> None:
+    folder, _ = finished
+    with pytest.raises(
+        DataError, match=r"same parameters; in .* seeds was 2, and is now 3\. Use another output\."
+    ):
+        study(folder, sources, seeds=3)
+    with pytest.raises(DataError, match=r"in .* samples was .*, and is now .*Use another output"):
+        study(folder, {"sums": sources["sums"], "turns": conversations(150, domain="turns", seed=5)})
+
+
+def test_refusals(sources, tmp_path) -> None:
+    with pytest.raises(
+        DataError, match=r"source 'sums' must have at least 2 x heldout \(160\) different samples"
+    ):
+        study(tmp_path, sources, heldout=80)
+    with pytest.raises(DataError, match=r"base_fraction must be from 0 to below 1; got 1\."):
+        study(tmp_path, sources, base_fraction=1)
+    with pytest.raises(DataError, match=r"sets must be >= 9"):
+        study(tmp_path, sources, sets=3)
+    assert not list(tmp_path.iterdir())
+
+
+def test_heldout_loss_is_the_mean_over_answer_tokens(sources, tmp_path) -> None:
+    torch = pytest.importorskip("torch")
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = tiny_model(
+        sources["sums"][:40], output=tmp_path / "m", hidden=32, layers=1, max_tokens=48, threads=1
+    )
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    total, count = 0.0, 0
+    for sample in sources["turns"][:7]:
+        ask, answer = (turn.content for turn in sample.messages)
+        ids = tokenizer(f"User: {ask}\nAssistant: {answer}</s>", add_special_tokens=False)["input_ids"]
+        start = len(tokenizer(f"User: {ask}\nAssistant:", add_special_tokens=False)["input_ids"])
+        with torch.no_grad():
+            scores = torch.log_softmax(model(torch.tensor([ids])).logits[0].double(), dim=-1)
+        for at in range(start, len(ids)):
+            total -= float(scores[at - 1, ids[at]])
+            count += 1
+    for size in (1, 3, 32):
+        found = heldout_loss(folder, {"turns": sources["turns"][:7]}, max_tokens=48, batch_size=size)
+        assert found == {"turns": pytest.approx(total / count, rel=1e-5)}
+    with pytest.raises(
+        DataError, match=r"domain 'turns' must have an answer within max_tokens=3; it has none\."
+    ):
+        heldout_loss(folder, {"turns": sources["turns"]}, max_tokens=3)
+
+
+@pytest.mark.parametrize(
+    ("program", "scores"),
+    [("print('talk'); print(1.5)", {"metric": 1.5}), ('print(\'{"a": 1, "b": 2.5}\')', {"a": 1.0, "b": 2.5})],
+)
+def test_a_program_scores_the_model(tmp_path, program: str, scores: dict[str, float]) -> None:
+    (tmp_path / "score.py").write_text(f"import sys; assert sys.argv[1].endswith('model')\n{program}\n")
+    assert scores_of(f"{sys.executable} {tmp_path / 'score.py'} {{model}}", tmp_path / "model") == scores
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        (
+            "print('done')",
+            r"metric must print a number, or a JSON object of numbers, as its last line; got 'done'\.",
+        ),
+        ("print('[1]')", r"must print a number"),
+        ("pass", r"metric must end with a score; it exited with 0: nothing was printed"),
+        ("sys.exit('no GPU')", r"metric must end with a score; it exited with 1: no GPU"),
+        ("print('NaN')", r"must print a number"),
+    ],
+)
+def test_a_program_without_a_score(tmp_path, program: str, message: str) -> None:
+    (tmp_path / "score.py").write_text(f"import sys\n{program}\n")
+    with pytest.raises(DataError, match=message):
+        scores_of(f"{sys.executable} {tmp_path / 'score.py'} {{model}}", tmp_path)
+    with pytest.raises(DataError, match=r"metric must have \{model\} where the model's folder goes"):
+        scores_of("echo 1", tmp_path)
+    with pytest.raises(DataError, match=r"metric must be a command that runs; no-such-program: "):
+        scores_of("no-such-program {model}", tmp_path)
+
+
+def test_conclusions_with_and_without_copies() -> None:
+    rng = np.random.default_rng(3)
+    rows = [
+        {
+            "size": 20, "strategy": "duplicate" if at < 4 else "random", "loss": 3 - at / 10 + 0.01 * rng.normal(),
+            "model/novelsum": at / 10, "encoder/novelsum": -at / 10, "text/ttr": None if at == 2 else 0.5,
+            "model/radius": 1.0,
+        }
+        for at in range(12)
+    ]  # fmt: skip
+    by_seed = [(row["loss"], row["loss"] + 0.001 * at) for at, row in enumerate(rows)]
+    found = conclude(rows, metrics=["loss"], lower_is_better=["loss"], by_seed=by_seed, resamples=50)
+    assert found.left_out == {"text/ttr": "not to be had in 1 of 12 sets", "model/radius": "does not vary"}
+    by_name = {(one.measure, one.sets): one for one in found.correlations}
+    assert set(by_name) == {
+        (name, sets)
+        for name in ("model/novelsum", "encoder/novelsum")
+        for sets in ("all", "without duplicate sets")
+    }
+    assert by_name["model/novelsum", "all"].mean > 0.99
+    assert by_name["encoder/novelsum", "all"].mean < -0.99
+    assert by_name["model/novelsum", "without duplicate sets"].n == 8
+    assert found.ceiling is not None
+    assert found.ceiling > 0.99
