@@ -1,0 +1,41 @@
+"""`assay study diversity`: what it refuses before it starts. The guide's own command runs in tests/test_docs.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Assay, rows, write_lines, write_vectors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sizes", "10,many"], "--sizes must be whole numbers, comma-separated; got '10,many'."),
+        (["--method", "qlora"], "--method must be one of full, lora; got 'qlora'."),
+        (["--preset", "smal"], "unknown preset 'smal'. Did you mean 'small'? See: assay train --help"),
+        (["--lower-is-better", "a"], "--lower-is-better must come with metric; got 'a' alone."),
+        (["b.jsonl", "--group-by", "source"], "--group-by must come with one source; got 2."),
+        (["v.npy"], "source must hold records; v.npy holds vectors."),
+        (["--encoder", "sentnce"], "unknown encoder 'sentnce'. Did you mean 'sentence'? See: assay embed --help"),
+        (["--group-by", "kind"], "a.jsonl:1: row must have a column 'kind'."),
+        (["--heldout", "40"], "source 'a' must have at least 2 x heldout (80) different samples with an answer; got 60."),
+        (["--heldout", "5", "--sets", "4"], "sets must be >= 8, one for each strategy; got 4."),
+        (["--heldout", "5", "--sizes", "30"], "size must be <= half the pool (21 rows), since each set is drawn"),
+    ],
+)
+def test_refusals(assay: Assay, tmp_path: Path, arguments: list[str], message: str) -> None:
+    write_lines(tmp_path / "a.jsonl", rows(60))
+    write_lines(tmp_path / "b.jsonl", rows(60, first=60))
+    write_vectors(tmp_path / "v.npy", 20)
+    done = assay("study", "diversity", "a.jsonl", *arguments, "-o", "out", "--quiet")
+    assert done.code == 2
+    assert message in done.err
+    assert done.out == ""
+    assert not list((tmp_path / "out").glob("*.csv"))
+
+
+def test_help_lists_the_study(assay: Assay) -> None:
+    done = assay("study", "--help")
+    assert "diversity" in done.out
