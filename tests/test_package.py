@@ -20,8 +20,10 @@ NAMES = {
     "assay.diversity": [
         *MEASURES,
         "MEASURES",
+        "Comparison",
         "Correlation",
         "Measure",
+        "compare",
         "correlate",
         "novelsum_grid",
         "novelty",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from assay.cli import demo, embed, measure, records, run, select, study, tables
+from assay.cli import compare, correlate, demo, embed, measure, records, run, select, study, tables
 from assay.cli.console import nobody_reads
 
 app = typer.Typer(
@@ -58,6 +58,8 @@ class _Ending(TyperCommand):
 _COMMANDS: tuple[Callable[..., None], ...] = (
     select.select,
     measure.measure,
+    compare.compare,
+    correlate.correlate,
     embed.embed,
     records.convert,
     records.check,

@@ -58,11 +58,13 @@ def run(
 
 
 def _commands() -> dict[str, Callable[..., None]]:
-    from assay.cli import embed, measure, records, select, study
+    from assay.cli import compare, correlate, embed, measure, records, select, study
 
     return {
         "select": select.select,
         "measure": measure.measure,
+        "compare": compare.compare,
+        "correlate": correlate.correlate,
         "embed": embed.embed,
         "convert": records.convert,
         "check": records.check,

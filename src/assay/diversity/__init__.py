@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from assay.diversity.compare import Comparison, compare
 from assay.diversity.correlate import Correlation, correlate, novelsum_grid
 from assay.diversity.coverage import facility_location
 from assay.diversity.distances import distsum_cosine, distsum_l2, knn_distance, radius
@@ -15,9 +16,11 @@ from assay.diversity.spectrum import log_determinant, vendi_score
 
 __all__ = [
     "MEASURES",
+    "Comparison",
     "Correlation",
     "Measure",
     "cluster_inertia",
+    "compare",
     "correlate",
     "distsum_cosine",
     "distsum_l2",

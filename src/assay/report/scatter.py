@@ -21,10 +21,12 @@ def scatter(
     import plotly.graph_objects as go
 
     figure = go.Figure()
+    hover = f"{_plain(x_title)} %{{x:.4g}}<br>{_plain(y_title)} %{{y:.4g}}<extra>%{{fullData.name}}</extra>"
+    if names is not None:
+        hover = f"%{{text}}<br>{hover}"
     kinds = ["all sets"] * len(x) if groups is None else list(groups)
     for number, kind in enumerate(dict.fromkeys(kinds)):
         rows = [row for row, other in enumerate(kinds) if other == kind]
-        hover = "%{text}<br>" if names is not None else ""
         figure.add_scatter(
             x=[x[row] for row in rows],
             y=[y[row] for row in rows],
@@ -32,7 +34,7 @@ def scatter(
             name=_plain(kind),
             mode="markers",
             marker={"size": 9, "symbol": SYMBOLS[number % len(SYMBOLS)]},
-            hovertemplate=f"{hover}{_plain(x_title)} %{{x:.4g}}<br>{_plain(y_title)} %{{y:.4g}}<extra>%{{fullData.name}}</extra>",
+            hovertemplate=hover,
         )
     figure.update_layout(
         xaxis_title_text=_plain(x_title), yaxis_title_text=_plain(y_title), showlegend=groups is not None
