@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import itertools
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from assay.cli import main
 
 ROOT = Path(__file__).parents[1]
+FIGURE = "examples/novelsum_figure.csv"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 
 
@@ -49,6 +52,18 @@ def records(count: int, first: int = 0) -> list[dict]:
     ]
 
 
+def results():
+    """Measures and scores of twelve sets."""
+    lines = ["set,strategy,novelsum,vendi_score,mt_bench,alpaca_eval,loss"]
+    for row in range(12):
+        strategy = ("duplicate", "random", "kmeans", "novelselect")[row % 4]
+        up = row % 4 + row % 3 / 4
+        lines.append(
+            f"{strategy} {row},{strategy},{up / 5},{30 + up * row},{5 + up},{70 + 2 * up - row % 2},{2 - up}"
+        )
+    return "\n".join(lines) + "\n"
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with the files that the pages speak of."""
@@ -66,6 +81,8 @@ def folder(tmp_path, monkeypatch):
             json.dumps(rows) if name.endswith(".json") else "".join(json.dumps(row) + "\n" for row in rows)
         )
         Path(name).write_text(lines, encoding="utf-8")
+    shutil.copytree(ROOT / "examples", "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    Path("results.csv").write_text(results(), encoding="utf-8")
     return tmp_path
 
 
@@ -112,3 +129,20 @@ def test_links_lead_somewhere():
     for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_guide_prints_what_the_command_prints(folder, monkeypatch):
+    monkeypatch.setattr(
+        "sys.argv",
+        f"assay correlate {FIGURE} --performance performance --format csv --quiet".split(),
+    )
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
+        main()
+    guide = (ROOT / "docs" / "guide" / "compare.md").read_text(encoding="utf-8")
+    for row in csv.DictReader(io.StringIO(printed.getvalue())):
+        cells = [
+            f"{float(row[name]):.3f} [{float(row[f'{name}_low']):.3f}, {float(row[f'{name}_high']):.3f}]"
+            for name in ("pearson", "spearman", "mean")
+        ]
+        assert f"| {row['sets']} | {row['n']} | {' | '.join(cells)} |" in guide

@@ -89,8 +89,8 @@ def compare(
 ) -> None:
     """Compare sets at one size: each measure over repeated draws, with intervals, and how far each is from a baseline.
 
-    The same number of rows is drawn from every set, without replacement. Sets differ where the interval of their
-    difference leaves out 0.
+    The same number of rows is drawn from every set, without replacement. Where the interval of a difference leaves out
+    0, draws of that size tell the two sets apart.
     """
     given = dict(locals())
 

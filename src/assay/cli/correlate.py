@@ -303,6 +303,9 @@ def _write_plot(
                 numbers[measure], numbers[goal], x_title=measure, y_title=goal, groups=groups, names=names
             )
             sections.append(Section(f"{measure} and {goal}", text="\n\n".join(lines), figure=figure))
-    shown = {key: ", ".join(value) if isinstance(value, list) else value for key, value in parameters.items()}
+    shown = {
+        key: ", ".join(value) or None if isinstance(value, list) else value
+        for key, value in parameters.items()
+    }
     provenance = {"assay": __version__, **shown, "sha256 of the table": file_hash(parameters["source"])}
     write_page(path, title="Measures of diversity and performance", sections=sections, provenance=provenance)

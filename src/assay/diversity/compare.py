@@ -61,7 +61,7 @@ def compare(
 
     From every set the same number of rows is drawn again and again, without replacement, since copies are what these
     measures punish; each draw is measured. What an interval holds is how far a value moves with the rows that
-    happen to be in the set. Two sets differ where the interval of their difference leaves out 0.
+    happen to be in the set. Where the interval of a difference leaves out 0, draws of that size tell two sets apart.
 
     Parameters
     ----------
