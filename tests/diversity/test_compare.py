@@ -164,9 +164,8 @@ def test_warnings_of_the_first_draw_are_passed_on():
     with pytest.warns(AssayWarning) as caught:
         compare({"a": POOL[:20], "twice": twice}, size=15, repeats=4)
     copies = 15 - len({at % 10 for at in draws(20, 15, 1)[0]})
-    assert [str(one.message) for one in caught[1:]] == [
-        f"twice, first draw: {copies} of 15 samples are copies of another; they lower the value."
-    ]
+    [message] = [str(one.message) for one in caught[1:]]
+    assert message.startswith(f"twice, first draw: {copies} of 15 samples are copies of another; ")
 
 
 @pytest.mark.parametrize(

@@ -230,7 +230,13 @@ def _prepared(
         raise DataError(f"reference must be given for {measure}; got none.")
     if measure == "novelsum":
         return _novelsum(row.function, rows, reference, options)
-    if measure == "partition_entropy" and reference is not None and "centroids" not in options:
+    alone = options.keys() <= {
+        "n_clusters",
+        "seed",
+        "log_base",
+        "normalise",
+    }  # the reference decides the clusters
+    if measure == "partition_entropy" and reference is not None and alone:
         count, seed = options.get("n_clusters", 1000), options.get("seed", 0)
         if len(reference) < count:
             raise DataError(
