@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from assay.cli import compare, correlate, demo, embed, measure, records, run, select, study, tables
+from assay.cli import compare, correlate, demo, embed, measure, records, run, select, study, tables, train
 from assay.cli.console import nobody_reads
 
 app = typer.Typer(
@@ -61,6 +61,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     compare.compare,
     correlate.correlate,
     embed.embed,
+    train.train,
     records.convert,
     records.check,
     tables.measures,

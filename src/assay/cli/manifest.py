@@ -40,8 +40,12 @@ def write(
     counts: Mapping[str, Any],
     results: Any,
     talk: console.Talk,
+    outputs: Sequence[str] | None = None,
 ) -> dict[str, Any]:
-    """Write ``manifest.json`` over all that lies in `stage`. What may differ in a repetition stands under ``run``."""
+    """Write ``manifest.json`` over all that lies in `stage`, or only the named `outputs`.
+
+    What may differ in a repetition stands under ``run``.
+    """
     named = words(command)
     manifest = {
         "assay": __version__,
@@ -53,7 +57,11 @@ def write(
         "counts": dict(counts),
         "results": results,
         "warnings": talk.warned,
-        "outputs": {path.name: file_hash(path) for path in sorted(stage.iterdir())},
+        "outputs": {
+            path.name: file_hash(path)
+            for path in sorted(stage.iterdir())
+            if outputs is None or path.name in outputs
+        },
         "run": {
             **encoding.get("run", {}),
             "seconds": talk.seconds,

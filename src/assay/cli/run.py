@@ -58,7 +58,7 @@ def run(
 
 
 def _commands() -> dict[str, Callable[..., None]]:
-    from assay.cli import compare, correlate, embed, measure, records, select, study
+    from assay.cli import compare, correlate, embed, measure, records, select, study, train
 
     return {
         "select": select.select,
@@ -66,6 +66,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "compare": compare.compare,
         "correlate": correlate.correlate,
         "embed": embed.embed,
+        "train": train.train,
         "convert": records.convert,
         "check": records.check,
         "diversity": study.diversity,

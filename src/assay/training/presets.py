@@ -61,10 +61,10 @@ PRESETS = {
         summary="models of up to some million parameters on a CPU, also from random weights",
         source="-",
         batch_size=16,
+        micro_batch_size=4,
         learning_rate=1e-3,
         warmup_fraction=0.05,
         max_tokens=512,
-        group_by_length=True,
     ),
     "novelsum": Preset(
         summary="NovelSum's instruction tuning: full, by a program derived from FastChat; its settings are not known",
@@ -141,15 +141,16 @@ def settings(preset: str | Preset, given: dict[str, Any]) -> Preset:
             chosen = replace(chosen, micro_batch_size=micro)
         elif _check.whole("micro_batch_size", micro, 1) and chosen.batch_size % micro:
             raise DataError(f"micro_batch_size must divide batch_size ({chosen.batch_size}); got {micro}.")
-    if isinstance(chosen.lora_targets, str) or not chosen.lora_targets:
+    targets: Any = chosen.lora_targets
+    if isinstance(targets, str) or not targets:
         raise DataError(
-            f"lora_targets must be a list of names of modules, or of all-linear alone; got {chosen.lora_targets!r}."
+            f"lora_targets must be a list of names of modules, or of all-linear alone; got {targets!r}."
         )
     if chosen.method == "full":
         for name in ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets"):
             if given.get(name) is not None:
                 raise DataError(f"{name} must be left out without method 'lora'; got {given[name]!r}.")
-    return replace(chosen, lora_targets=tuple(chosen.lora_targets))
+    return replace(chosen, lora_targets=tuple(targets))
 
 
 def listed(chosen: Preset) -> dict[str, Any]:

@@ -159,18 +159,10 @@ def train(
 
     TRL's `SFTTrainer` computes the loss from ids and labels made here; its telemetry and model cards are left out.
     """
+    given = {name: value for name, value in locals().items() if name in Preset.__dataclass_fields__}
     for module in ("torch", "transformers", "accelerate", "datasets", "trl", "peft"):
         require(module, "lm", "training")
-    chosen = settings(
-        preset,
-        dict(
-            method=method, epochs=epochs, max_steps=max_steps, batch_size=batch_size,
-            micro_batch_size=micro_batch_size, learning_rate=learning_rate, schedule=schedule,
-            warmup_fraction=warmup_fraction, weight_decay=weight_decay, max_tokens=max_tokens,
-            group_by_length=group_by_length, gradient_checkpointing=gradient_checkpointing, lora_rank=lora_rank,
-            lora_alpha=lora_alpha, lora_dropout=lora_dropout, lora_targets=lora_targets, save_steps=save_steps,
-        ),
-    )  # fmt: skip
+    chosen = settings(preset, given)
     choice("answers", answers, ANSWERS)
     whole("seed", seed, 0, 2**32 - 1)
     if threads is not None:
@@ -200,7 +192,9 @@ def train(
             del identity["settings"]["lora_targets"]
         if resume and _goes_on(folder, identity):
             return folder
-        trainer = _trainer(language_model, tokenizer, tokens, chosen, folder, seed, place, precision, progress)
+        trainer = _trainer(
+            language_model, tokenizer, tokens, chosen, folder, seed, place, precision, progress
+        )
         write_json(folder / CHECKPOINTS / RECORD, identity)
         trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
         logged = [entry for entry in trainer.state.log_history if "loss" in entry]
@@ -297,7 +291,9 @@ def _goes_on(folder: Path, identity: dict[str, Any]) -> bool:
     begun = folder / RECORD if complete else folder / CHECKPOINTS / RECORD
     if not begun.exists():
         if any(folder.iterdir()):
-            raise DataError(f"output must hold a run to resume; {folder} holds other files. Name another place.")
+            raise DataError(
+                f"output must hold a run to resume; {folder} holds other files. Name another place."
+            )
         return False
     earlier = read_json(begun)
     now = {**identity, **identity["settings"]}
@@ -338,12 +334,8 @@ def _trainer(
             return len(lengths)
 
         def __iter__(self) -> Iterator[int]:
-            return iter(
-                epoch_order(
-                    lengths, batch_size=chosen.batch_size, group_by_length=chosen.group_by_length, seed=seed,
-                    epoch=self.epoch,
-                )  # fmt: skip
-            )
+            batches = {"batch_size": chosen.batch_size, "group_by_length": chosen.group_by_length}
+            return iter(epoch_order(lengths, **batches, seed=seed, epoch=self.epoch))
 
     class Trainer(trl.SFTTrainer):  # type: ignore[misc]
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -452,7 +444,7 @@ def _undisturbed(threads: int | None) -> Iterator[None]:
     import torch
     import transformers
 
-    states = random.getstate(), np.random.get_state()
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
     had = torch.get_num_threads()
     talk, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
     loggers = {name: logging.getLogger(name).level for name in ("accelerate", "trl", "peft")}
@@ -472,7 +464,7 @@ def _undisturbed(threads: int | None) -> Iterator[None]:
             yield
     finally:
         random.setstate(states[0])
-        np.random.set_state(states[1])
+        np.random.set_state(states[1])  # noqa: NPY002
         torch.set_num_threads(had)
         transformers.logging.set_verbosity(talk)
         if bars:
