@@ -45,6 +45,7 @@ NAMES = {
         *SELECTORS,
         "nearest_earlier",
     ],
+    "assay.training": ["PRESETS", "Preset", "train"],
     "assay.embed": [
         "ENCODERS",
         "EmbedReport",

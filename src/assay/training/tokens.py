@@ -12,6 +12,7 @@ import numpy as np
 
 from assay.data.sample import Sample
 from assay.data.turns import openai_turn
+from assay.embed.encoder import mend
 from assay.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ ANSWERS = ("all", "last")
 # Where a tokenizer has no chat template: `User: 1 + 1?`, a new line, `Assistant: 2</s>`.
 PLAIN = (
     "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}"
+    "{% if message['tool_calls'] %}{{ message['tool_calls'] | tojson }}{% endif %}"
     "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{{ '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
@@ -113,15 +115,17 @@ class _Template:
         )
 
     def text(self, sample: Sample) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        ids = self._tokenizer(sample.messages[0].content)["input_ids"]
+        ids = self._tokenizer(mend(sample.messages[0].content))["input_ids"]
         if ids[-1:] != [self._tokenizer.eos_token_id]:
             ids = [*ids, self._tokenizer.eos_token_id]
         return np.array(ids, dtype=np.int64), np.full(len(ids), bool(sample.messages[0].content))
 
     def chat(self, sample: Sample) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        turns = [openai_turn(m) | {"role": m.role} for m in sample.messages]
-        for turn in turns:
-            turn["content"] = turn["content"] or ""
+        turns = []
+        for message in sample.messages:
+            turn = openai_turn(message) | {"role": message.role}
+            content = message.content if isinstance(turn["content"], list) else turn["content"] or ""
+            turns.append(turn | {"content": mend(content)})
         places = [place for place, turn in enumerate(turns) if turn["role"] == "assistant"]
         if not places:
             return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=bool)

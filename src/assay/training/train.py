@@ -190,14 +190,19 @@ def train(
         }
         if chosen.method == "full":
             del identity["settings"]["lora_targets"]
-        if resume and _goes_on(folder, identity):
+        if resume and _complete(folder, identity):
             return folder
+        if not resume:
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
         trainer = _trainer(
             language_model, tokenizer, tokens, chosen, folder, seed, place, precision, progress
         )
         write_json(folder / CHECKPOINTS / RECORD, identity)
         trainer.train(resume_from_checkpoint=_last_checkpoint(folder))
         logged = [entry for entry in trainer.state.log_history if "loss" in entry]
+        astray = [entry["step"] for entry in logged if not math.isfinite(entry["loss"])]
+        if astray:
+            warn(f"the loss is not finite from step {astray[0]} on: the tuned model is of no use.")
         record = {
             "assay": __version__,
             **identity,
@@ -285,15 +290,15 @@ def _checked(tokens: Tokens, model: Any, limit: int) -> None:
             warn(f"{counts[key]} of {counts['samples']} {what}.")
 
 
-def _goes_on(folder: Path, identity: dict[str, Any]) -> bool:
-    """Tell whether a folder is complete; raise if what was begun in it is another run."""
-    complete = (folder / RECORD).exists()
-    begun = folder / RECORD if complete else folder / CHECKPOINTS / RECORD
-    if not begun.exists():
+def _complete(folder: Path, identity: dict[str, Any]) -> bool:
+    """Tell whether a folder is complete or goes on; raise if what was begun in it is another run."""
+    begun = folder / CHECKPOINTS / RECORD
+    complete = not begun.exists() and (folder / RECORD).exists()
+    if complete:
+        begun = folder / RECORD
+    elif not begun.exists():
         if any(folder.iterdir()):
-            raise DataError(
-                f"output must hold a run to resume; {folder} holds other files. Name another place."
-            )
+            raise DataError(f"output must hold a run to resume; {folder} holds other files. Name another place.")
         return False
     earlier = read_json(begun)
     now = {**identity, **identity["settings"]}
@@ -334,8 +339,10 @@ def _trainer(
             return len(lengths)
 
         def __iter__(self) -> Iterator[int]:
-            batches = {"batch_size": chosen.batch_size, "group_by_length": chosen.group_by_length}
-            return iter(epoch_order(lengths, **batches, seed=seed, epoch=self.epoch))
+            size, grouped = chosen.batch_size, chosen.group_by_length
+            return iter(
+                epoch_order(lengths, batch_size=size, group_by_length=grouped, seed=seed, epoch=self.epoch)
+            )
 
     class Trainer(trl.SFTTrainer):  # type: ignore[misc]
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
@@ -433,8 +440,8 @@ def _write(folder: Path, model: Any, tokenizer: Any, record: dict[str, Any]) -> 
     for name in names:
         (stage / name).replace(folder / name)
     stage.rmdir()
-    shutil.rmtree(folder / CHECKPOINTS)
     write_json(folder / RECORD, {**record, "outputs": {name: file_hash(folder / name) for name in names}})
+    shutil.rmtree(folder / CHECKPOINTS)
 
 
 @contextmanager
