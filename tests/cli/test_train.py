@@ -52,9 +52,11 @@ def test_a_template_and_what_is_left_out(assay: Assay, folder: Path, tmp_path: P
     done = assay(*common, "-o", "out", "--chat-template", "chat.jinja", "--format", "csv")
     assert done.code == 0, done.err
     assert done.out.startswith("folder,trained,answer_tokens,steps,first_loss,last_loss\nout,")
-    assert "warning: 6 of 16 samples" in done.err
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
-    assert len(manifest["warnings"]) >= 1
+    assert manifest["warnings"] == [  # of questions of 8 and 9 words, and of 6 and 7
+        "2 of 16 samples have their answer beyond 8 tokens and are left out.",
+        "4 of 16 samples are cut to 8 tokens.",
+    ]
 
 
 @pytest.mark.parametrize(
