@@ -1,4 +1,4 @@
-"""Write docs/measures.md and docs/selectors.md from the tables; with --check only say whether they are current."""
+"""Write the pages of docs/ that tables in the code fill; with --check only say whether they are current."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 from assay.diversity import MEASURES
 from assay.select import SELECTORS
+from assay.training import PRESETS
+from assay.training.presets import METHODS, Preset
 
 DOCS = Path(__file__).parent
 
@@ -60,7 +62,38 @@ def signature(function: Any) -> str:
     return "(\n" + "".join(f"    {part},\n" for part in parts) + ")"
 
 
+def presets() -> str:
+    """Return the page of the training presets: a row a setting, with where its value comes from."""
+    lines = [
+        "# Presets of training",
+        "",
+        "<!-- Written by docs/generate.py from the table in the code; change it there. -->",
+        "",
+    ]
+    lines += [
+        "`assay train --preset NAME`; every setting has an option of its name. **Bold** values were read in the paper,",
+        "its program or its data; *italic* ones are said to be the paper's, *unverified*; all the others are ours.",
+        "",
+    ]
+    lines += [f"- `{name}`: {row.summary}. Source: {row.source}." for name, row in PRESETS.items()]
+    lines += ["", "| setting | " + " | ".join(PRESETS) + " |", "|---" * (1 + len(PRESETS)) + "|"]
+    for field in Preset.__dataclass_fields__:
+        if field not in ("summary", "source", "read", "unverified"):
+            cells = []
+            for row in PRESETS.values():
+                value = getattr(row, field)
+                shown = ", ".join(value) if isinstance(value, tuple) else "-" if value is None else f"{value}"
+                if field.startswith("lora_") and row.method == METHODS[0]:
+                    shown += " (with lora)"
+                marks = {"read": "**", "unverified": "*", "ours": ""}
+                mark = marks[row.provenance(field)]
+                cells.append(f"{mark}{shown}{mark}")
+            lines.append(f"| {field} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
+    "presets.md": presets(),
     "measures.md": page(
         "Measures",
         "How varied is a set? `assay measure` computes these; compare only sets of one size under one encoder.",

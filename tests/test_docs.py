@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from assay.cli import main
+from tests.training.conftest import save_llama
 
 ROOT = Path(__file__).parents[1]
 FIGURE = "examples/novelsum_figure.csv"
@@ -86,9 +87,16 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def small_model(folder, request):
+    """A language model beside them, for the page that needs one."""
+    if request.getfixturevalue("page").name == "train.md":
+        save_llama(folder / "my-model")
+
+
 @pytest.mark.filterwarnings("ignore::assay.errors.AssayWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_commands_run(page, folder, monkeypatch):
+def test_commands_run(page, folder, small_model, monkeypatch):
     for number, recipe in enumerate(blocks(page, "yaml")):
         (folder / ("recipe.yaml" if number == 0 else f"recipe{number}.yaml")).write_text(
             recipe, encoding="utf-8"

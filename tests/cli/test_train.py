@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import Assay, files_in
-from tests.training.conftest import exchanges, folder, llama, torch  # noqa: F401
+from tests.training.conftest import exchanges, folder, torch  # noqa: F401
 
 
 def write(path: Path, count: int = 16) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,9 +71,9 @@ def torch() -> Any:
     return torch
 
 
-@pytest.fixture(scope="session")
-def llama(torch: Any) -> Any:
+def make_llama() -> Any:
     """A random two-layer Llama."""
+    import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
@@ -84,6 +85,19 @@ def llama(torch: Any) -> Any:
         return LlamaForCausalLM(config)
 
 
+def save_llama(place: Path) -> Path:
+    """Write it and its tokenizer to a folder."""
+    make_llama().save_pretrained(place)
+    make_tokenizer().save_pretrained(place)
+    return place
+
+
+@pytest.fixture(scope="session")
+def llama(torch: Any) -> Any:
+    """A random two-layer Llama."""
+    return make_llama()
+
+
 @pytest.fixture(scope="session")
 def pair(llama: Any) -> tuple[Any, Any]:
     """The model and its tokenizer, in memory."""
@@ -91,9 +105,6 @@ def pair(llama: Any) -> tuple[Any, Any]:
 
 
 @pytest.fixture(scope="session")
-def folder(llama: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def folder(torch: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same on disk."""
-    place = tmp_path_factory.mktemp("llama")
-    llama.save_pretrained(place)
-    make_tokenizer().save_pretrained(place)
-    return place
+    return save_llama(tmp_path_factory.mktemp("llama"))

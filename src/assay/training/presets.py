@@ -69,7 +69,7 @@ PRESETS = {
     "novelsum": Preset(
         summary="NovelSum's instruction tuning: full, by a program derived from FastChat; its settings are not known",
         source="Yang et al., ACL 2025, arXiv 2502.17184",
-        read=("method",),
+        unverified=("method",),
         epochs=3,
         batch_size=128,
         micro_batch_size=4,
@@ -83,7 +83,7 @@ PRESETS = {
         source="Yang et al., COLING 2025, arXiv 2406.11192",
         read=(
             *("method", "epochs", "batch_size", "micro_batch_size", "learning_rate", "schedule"),
-            *("warmup_fraction", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon", "max_tokens"),
+            *("warmup_fraction", "weight_decay", "adam_beta1", "adam_beta2", "adam_epsilon"),
             *("lora_rank", "lora_alpha", "lora_dropout", "lora_targets"),
         ),
         method="lora",
@@ -94,7 +94,7 @@ PRESETS = {
         warmup_fraction=0.02,
         weight_decay=1e-4,
         adam_beta2=0.98,
-        max_tokens=4096 + 1024,
+        max_tokens=4096 + 1024,  # there each for itself: of the question, of the answer
         gradient_checkpointing=True,
         lora_rank=32,
         lora_alpha=64.0,

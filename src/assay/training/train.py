@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import io
 import logging
 import math
 import os
@@ -13,7 +14,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,8 @@ def train(
     given = {name: value for name, value in locals().items() if name in Preset.__dataclass_fields__}
     for module in ("torch", "transformers", "accelerate", "datasets", "trl", "peft"):
         require(module, "lm", "training")
+    import torch
+
     chosen = settings(preset, given)
     choice("answers", answers, ANSWERS)
     whole("seed", seed, 0, 2**32 - 1)
@@ -213,9 +216,10 @@ def train(
                 for entry in logged
             ],
             "versions": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+            "threads": torch.get_num_threads(),
             "seconds": round(time.perf_counter() - start, 3),
         }
-        _write(folder, trainer.model, tokenizer, record)
+        _write(folder, trainer.model, tokenizer, record, adapter=chosen.method == "lora")
     return folder
 
 
@@ -242,7 +246,9 @@ def _loaded(model: str | Path | tuple[Any, Any], chosen: Preset, precision: str)
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
         return language_model.to(dtype), tokenizer, f"sha256:{digest.hexdigest()}"
     source, options, revision = find_model(str(model), "model")
-    with model_errors(str(model), "model"):
+    # the reader of .gguf draws its bar whatever the switch for bars says
+    talk = redirect_stderr(io.StringIO()) if "gguf_file" in options else nullcontext()
+    with model_errors(str(model), "model"), talk:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
         language_model = transformers.AutoModelForCausalLM.from_pretrained(
             source, **{dtype_keyword(): dtype}, **options
@@ -298,7 +304,9 @@ def _complete(folder: Path, identity: dict[str, Any]) -> bool:
         begun = folder / RECORD
     elif not begun.exists():
         if any(folder.iterdir()):
-            raise DataError(f"output must hold a run to resume; {folder} holds other files. Name another place.")
+            raise DataError(
+                f"output must hold a run to resume; {folder} holds other files. Name another place."
+            )
         return False
     earlier = read_json(begun)
     now = {**identity, **identity["settings"]}
@@ -423,11 +431,12 @@ def _trainer(
     return trainer
 
 
-def _write(folder: Path, model: Any, tokenizer: Any, record: dict[str, Any]) -> None:
+def _write(folder: Path, model: Any, tokenizer: Any, record: dict[str, Any], *, adapter: bool) -> None:
     """Write model and tokenizer beside, then move them up, the record last; checkpoints and an earlier run go."""
     stage = folder / ".assay-training.part"
     shutil.rmtree(stage, ignore_errors=True)
-    model.save_pretrained(stage)
+    # PEFT would look the base model up on the hub to see whether its vocabulary grew, which it did not
+    model.save_pretrained(stage, **({"save_embedding_layers": False} if adapter else {}))
     tokenizer.save_pretrained(stage)
     (stage / "README.md").unlink(missing_ok=True)  # an empty form
     names = sorted(path.name for path in stage.iterdir())
@@ -461,6 +470,9 @@ def _undisturbed(threads: int | None) -> Iterator[None]:
         with torch.random.fork_rng(), warnings.catch_warnings():
             # TRL and PEFT still use names that transformers is to drop
             warnings.filterwarnings("ignore", "`(is_)?gradient_checkpointing.*deprecated", FutureWarning)
+            warnings.filterwarnings(
+                "ignore", "Could not find a config file in", UserWarning
+            )  # beside a .gguf
             transformers.logging.set_verbosity_error()
             transformers.logging.disable_progress_bar()
             datasets.utils.disable_progress_bars()
