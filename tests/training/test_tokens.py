@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,23 @@ def test_a_template_that_changes_its_beginning_is_refused() -> None:
         DataError, match=r"here:1: the chat template .* must render .* as it does in the whole"
     ):
         made(sample(*TALK), tokenizer=make_tokenizer(template=counting))
+
+
+@pytest.mark.parametrize("first", [(), TALK[1:3]])
+def test_qwen3_renders_earlier_answers_otherwise_and_is_replaced(first: Any) -> None:
+    import trl
+
+    shipped = (Path(trl.__file__).parent / "chat_templates" / "qwen3.jinja").read_text(encoding="utf-8")
+    tokenizer = make_tokenizer(template=shipped)
+    tokenizer.add_tokens(["<|im_start|>", "<|im_end|>", "<think>", "</think>"], special_tokens=True)
+    talk = sample(*TALK[1:3], ("user", "w6"), ("assistant", "w7"))
+    tokens = made(*([sample(*first)] if first else []), talk, tokenizer=tokenizer)
+    said = [
+        tokenizer.convert_ids_to_tokens([i for i in row if i not in (IGNORED, VOCABULARY.index("\n"))])
+        for row in tokens.labels
+    ]
+    thought = ["<think>", "</think>"]
+    assert said[-1] == [*thought, "w4", "w5", "<|im_end|>", *thought, "w7", "<|im_end|>"]
 
 
 def test_a_template_may_refuse_a_conversation() -> None:

@@ -356,8 +356,8 @@ def test_a_real_model_takes_an_adapter(torch: Any, tmp_path: Path) -> None:
     talk = sample(("user", "What is the capital of France?"), ("assistant", "Paris, of course."))
     place = train(
         package.submodule_search_locations[0], [talk] * 8, output=tmp_path / "out", method="lora", max_steps=2,
-        batch_size=4, device="cpu",
+        warmup_fraction=0, batch_size=4, device="cpu",
     )  # fmt: skip
     first, last = (entry["loss"] for entry in record(place)["losses"])
     assert last < first < 6
-    assert record(place)["counts"]["answer_tokens"] == 8 * 5
+    assert record(place)["counts"]["answer_tokens"] == 8 * 6  # Paris , of course . and the end

@@ -103,16 +103,10 @@ class _Template:
     def __init__(self, tokenizer: Any, answers: str) -> None:
         self._tokenizer = tokenizer
         self._answers = answers
-        self._special = tuple(
-            {
-                *tokenizer.all_special_tokens,
-                *(t.content for t in tokenizer.added_tokens_decoder.values() if t.special),
-            }
-        )
-        self._special_ids = set(tokenizer.convert_tokens_to_ids(list(self._special)))
-        self._training: str | None = (
-            tokenizer.chat_template if "{% generation %}" in tokenizer.chat_template else None
-        )
+        added = tokenizer.added_tokens_decoder
+        self._special = {*tokenizer.all_special_ids, *(number for number in added if added[number].special)}
+        self._marked = "{% generation %}" in tokenizer.chat_template
+        self._prepared: str | None = None
 
     def text(self, sample: Sample) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         ids = self._tokenizer(mend(sample.messages[0].content))["input_ids"]
@@ -130,12 +124,12 @@ class _Template:
         if not places:
             return np.zeros(1, dtype=np.int64), np.zeros(1, dtype=bool)
         tools = _tools(sample)
-        if self._training is None:
-            spans = self._spans(sample, turns, places if self._answers == "all" else places[-1:], tools)
-            if spans is not None:
-                return self._from_spans(*spans)
-            self._training = self._prepared(sample)
-        return self._from_markers(sample, turns, tools)
+        if self._marked:
+            return self._from_markers(sample, turns, tools, self._tokenizer.chat_template)
+        spans = self._spans(sample, turns, places if self._answers == "all" else places[-1:], tools)
+        if spans is not None:
+            return self._from_spans(*spans)
+        return self._from_markers(sample, turns, tools, self._prepared or self._prepare(sample))
 
     def _render(self, sample: Sample, turns: list[Any], tools: Any, **options: Any) -> Any:
         from jinja2 import TemplateError
@@ -163,8 +157,7 @@ class _Template:
             until: str = self._render(sample, turns[: place + 1], tools, tokenize=False)
             if not (whole.startswith(until) and until.startswith(before)):
                 return None
-            trimmed = until.rstrip()
-            spans.append((len(before), len(trimmed) if trimmed.endswith(self._special) else len(until)))
+            spans.append((len(before), len(until)))
         return whole, spans
 
     def _from_spans(
@@ -179,10 +172,10 @@ class _Template:
         return self._ended(ids, loss)
 
     def _from_markers(
-        self, sample: Sample, turns: list[Any], tools: Any
+        self, sample: Sample, turns: list[Any], tools: Any, template: str
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         encoded = self._render(
-            sample, turns, tools, chat_template=self._training, tokenize=True, return_dict=True,
+            sample, turns, tools, chat_template=template, tokenize=True, return_dict=True,
             return_assistant_tokens_mask=True,
         )  # fmt: skip
         ids = np.array(encoded["input_ids"], dtype=np.int64)
@@ -196,12 +189,18 @@ class _Template:
     def _ended(
         self, ids: NDArray[np.int64], loss: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Add the end token where the template closes the last answer with nothing, so that it would never end."""
-        if len(ids) and loss[-1] and int(ids[-1]) not in self._special_ids:
+        """Take the blanks after an end token out of the loss; add the end token where the last answer has none."""
+        for end in np.flatnonzero(loss & ~np.append(loss[1:], False)):
+            last = end
+            while last > 0 and loss[last] and not self._tokenizer.decode([ids[last]]).strip():
+                last -= 1
+            if loss[last] and int(ids[last]) in self._special:
+                loss[last + 1 : end + 1] = False
+        if len(ids) and loss[-1] and int(ids[-1]) not in self._special:
             return np.append(ids, self._tokenizer.eos_token_id), np.append(loss, True)
         return ids, loss
 
-    def _prepared(self, sample: Sample) -> str:
+    def _prepare(self, sample: Sample) -> str:
         """Return TRL's marked form of a template that renders a turn differently when others follow it."""
         from trl.chat_template_utils import get_training_chat_template
 
@@ -215,7 +214,8 @@ class _Template:
                 "conversation as it does in the whole; it does not, so that its answers cannot be told from the "
                 "rest. Use answers='last', or give a chat_template with {% generation %} around the answers."
             )
-        return str(prepared)
+        self._prepared = str(prepared)
+        return self._prepared
 
 
 def _tools(sample: Sample) -> Any:
