@@ -356,6 +356,12 @@ def _trainer(
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
             return Order()
 
+        def compute_loss(self, model: Any, inputs: Any, *rest: Any, **options: Any) -> Any:
+            if device != "cpu":
+                return super().compute_loss(model, inputs, *rest, **options)
+            # TRL's fused head saves memory by computing the logits twice: on a CPU 1.6 times the whole step
+            return transformers.Trainer.compute_loss(self, model, inputs, *rest, **options)
+
         def _send_telemetry(self) -> None: ...
 
         def create_model_card(self, *args: Any, **options: Any) -> None: ...
