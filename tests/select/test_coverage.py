@@ -85,8 +85,8 @@ def test_submodlib_reaches_no_more():
 
 def test_a_pool_of_copies_ends():
     with pytest.warns(AssayWarning, match="chosen rows are copies"):
-        found = facility_location(np.repeat(T3_R, 40, axis=0), budget=200)
-    assert found.indices[24:].tolist() == [i for i in range(960) if i not in set(found.indices[:24])][:176]
+        found = facility_location(np.repeat(T3_R, 10, axis=0), budget=100)
+    assert found.indices[24:].tolist() == [i for i in range(240) if i not in set(found.indices[:24])][:76]
     assert (found.gains[24:] == 0).all()
 
 

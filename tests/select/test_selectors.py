@@ -23,6 +23,7 @@ from assay.select import (
     repr_filter,
     score_first,
 )
+from tests.conftest import alpaca_vectors
 from tests.golden.vectors import T3_R
 from tests.oracles import selectors as oracle
 from tests.oracles.novelsum import cosine_distances
@@ -34,21 +35,42 @@ def test_kcenter_t3():
     assert f"{chosen.facts['radius']:.10f}" == "0.3693459325"
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_kcenter_equals_brute_force(dtype):
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(200, 6)).astype(dtype)
-    quality = rng.uniform(0.5, 2, size=200)
-    d = cosine_distances(rows)
-    chosen = [17, 60]
-    for _ in range(30):
-        score = quality**2 * d[:, chosen].min(axis=1)
-        score[chosen] = -1
-        chosen.append(int(score.argmax()))
-    found = kcenter(rows, budget=30, initial_selected=[17, 60], quality=quality, quality_power=2)
-    assert found.indices.tolist() == chosen[2:]
-    assert_allclose(found.facts["radius"], d[:, chosen].min(axis=1).max(), rtol=1e-5)
-    assert_allclose(found.gains, [d[i, chosen[: 2 + at]].min() for at, i in enumerate(chosen[2:])], rtol=1e-5)
+@pytest.mark.filterwarnings("ignore::assay.errors.AssayWarning")
+@pytest.mark.parametrize("seed", range(20))
+def test_kcenter_equals_brute_force(seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(90, 6)).astype(np.float32 if seed % 2 else np.float64)
+    if seed % 3 == 0:  # copies tie; beyond the distinct rows all distances are 0
+        rows[rng.choice(90, size=50, replace=False)] = rows[rng.choice(90, size=50, replace=False)]
+    power, quality, groups = int(rng.integers(1, 3)), rng.uniform(0.5, 2, size=90), np.arange(90) % 3
+    rules, ours, theirs = {"budget": 60}, {}, {}
+    if seed % 4 == 1:
+        ours, theirs = {"quality": quality, "quality_power": power}, {"quality": quality**power}
+    if seed % 5 == 2:
+        rules |= {"budget": 45, "groups": groups.tolist()}
+        ours, theirs = ours | {"max_per_group": 16}, theirs | {"maximum": dict.fromkeys(range(3), 16)}
+    if seed % 2:
+        ours, theirs = ours | {"initial_selected": [17, 60]}, theirs | {"initial": [17, 60]}
+    else:
+        rules["start"] = seed
+    found = kcenter(rows, **rules, **ours)
+    chosen, gains, radius = oracle.kcenter(cosine_distances(rows), **rules, **theirs)
+    assert found.indices.tolist() == chosen
+    assert_allclose(found.gains, gains, rtol=1e-12)
+    assert_allclose(found.facts["radius"], radius, rtol=1e-12)
+
+
+def test_kcenter_is_lazy_and_exact_on_real_rows():
+    rows = alpaca_vectors(6000)[:3000]
+    found = kcenter(rows, budget=150, start=3)
+    unit = rows.astype(np.float64)
+    unit /= np.sqrt((unit * unit).sum(axis=1, keepdims=True))
+    near, chosen = np.full(len(rows), np.inf), [3]
+    while len(chosen) < 150:
+        near = np.minimum(near, ((unit - unit[chosen[-1]]) ** 2).sum(axis=1) / 2)
+        chosen.append(int(near.argmax()))
+    assert found.indices.tolist() == chosen
+    assert found.facts["distances_share"] < 0.8
 
 
 def test_random_is_a_prefix_of_one_permutation():
@@ -115,6 +137,12 @@ class TestEveryRow:
             one = self.choose(name, rows, budget=60)
         assert one.indices.tobytes() == many.indices.tobytes()
         assert one.gains.tobytes() == many.gains.tobytes()
+
+    def test_dtype_changes_nothing(self, name):
+        # float64 rows that float32 can hold
+        narrow, wide = (self.choose(name, self.rows.astype(t), budget=50) for t in (np.float32, np.float64))
+        assert narrow.indices.tolist() == wide.indices.tolist()
+        assert_allclose(narrow.gains, wide.gains, rtol=1e-12)
 
     def test_whole_pool(self, name):
         found = self.choose(name, budget=120)

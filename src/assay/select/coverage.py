@@ -151,6 +151,7 @@ class _Greedy:
         # the most that a row's gain can be: at first, of all distances to 2; the sum is n + its cosines with all
         self.high = n * (1.0 + self.slack) + self.unit @ self.unit.sum(axis=0, dtype=np.float64)
         self.listed = False
+        self.look = 1  # chosen rows at which to see whether the pairs can be listed
         self.count = 0
         self.favourites = np.empty(0, dtype=np.int64)  # the last step's best, evaluated first in the next
         self.evaluations = self.settled = 0
@@ -159,7 +160,8 @@ class _Greedy:
 
     def step(self, allowed: NDArray[np.bool_]) -> tuple[int, float]:
         """Choose the best allowed row, add it, and return it with its exact gain."""
-        if not self.listed and self.count and not self.count & (self.count - 1):
+        if not self.listed and self.count >= self.look:
+            self.look = self.count + 1 + self.count // 4
             self._list()
         current = [self.favourites[allowed[self.favourites]]]
         sure = self._evaluate(current[0])  # some row scores at least this

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
 from assay._parallel import Crew
-from assay.neighbors import unit_rows
+from assay.neighbors import norms, unit_rows
 from assay.select import kernels
 from assay.select.selection import Rules, Selection, quality_weights, start_row
 
@@ -60,8 +60,10 @@ def kcenter(
 
     Notes
     -----
-    2 n k d operations and the pool once through memory per step. Equal rows get equal
-    distances, so that ties go to the lowest row.
+    A row's distance to its nearest chosen row only falls, so that an old one is a bound: rows whose bound is below the
+    farthest row are not looked at. The others are brought up to date in blocks, as float32 matrix products against the
+    rows chosen since; every distance that may lower one is computed again in float64. So rows, gains and radius are
+    those of the plain definition in float64. At most 2 n k d operations; a float32 copy of the pool.
 
     Source: Gonzalez 1985; Sener & Savarese, ICLR 2018, arXiv 1708.00489.
 
@@ -81,35 +83,31 @@ def kcenter(
         skip_duplicates=skip_duplicates,
     )
     weights = quality_weights(quality, quality_power, n)
-    unit = unit_rows(rows)
-    nearest = np.full(n, np.inf)
-    tiny = 1e-3 if unit.dtype == np.float32 else 1e-9
     chosen: list[int] = []
     gains: list[float] = []
-    inside = list(rules.initial)
-    if not inside:
+    first = rules.initial.tolist()
+    if not first:
         _check.whole("seed", seed, 0)
-        chosen = inside = [start_row(start, rules, int(np.random.default_rng(seed).integers(n)))]
+        first = chosen = [start_row(start, rules, int(np.random.default_rng(seed).integers(n)))]
         gains = [np.nan]
         rules.take(chosen[0])
-
-    def approach(row: int) -> None:
-        """Lower every row's distance to its nearest chosen row by its distance to `row`."""
-        crew.over_blocks(n, 16384, lambda a, b: kernels.approach(a, b, unit, unit[row], tiny, nearest))
-
     with Crew() as crew:
-        for row in inside:
-            approach(row)
+        nearest = _Nearest(rows, len(rules.initial) + budget, crew)
+        for row in first:
+            nearest.add(row)
+        nearest.bring(np.arange(n))
         while len(chosen) < budget:
             if not rules.allowed.any():
                 raise rules.none_left(len(chosen), budget)
-            row = int(np.argmax(np.where(rules.allowed, weights * nearest, -1.0)))
+            row = nearest.farthest(weights, rules.allowed)
             rules.take(row)
             chosen.append(row)
-            gains.append(float(nearest[row]))
-            approach(row)
+            gains.append(float(nearest.near[row]))
+            nearest.add(row)
             if progress is not None:
                 progress(len(chosen), budget)
+        nearest.top = np.empty(0, dtype=np.int64)
+        radius = float(nearest.near[nearest.farthest(np.ones(n), np.ones(n, dtype=bool))])
     rules.warn_of_copies()
     return Selection(
         indices=np.array(chosen, dtype=np.int64),
@@ -122,5 +120,72 @@ def kcenter(
             "quality_power": quality_power,
             "skip_duplicates": skip_duplicates,
         },
-        facts={"radius": float(nearest.max())},
+        facts={"radius": radius, "distances_share": nearest.computed / (n * nearest.count)},
     )
+
+
+class _Nearest:
+    """The distance of every row to its nearest chosen row: exact for rows up to date, for others a bound."""
+
+    def __init__(self, rows: NDArray[np.floating], most: int, crew: Crew) -> None:
+        n, d = rows.shape
+        self.crew = crew
+        self.rows, self.length = rows, norms(rows)
+        self.unit = unit_rows(rows, np.float32)
+        self.slack = (d + 16) * 2.0**-24  # of a float32 distance, for any order of summation
+        self.picked = np.empty((most, d), dtype=np.float32)
+        self.chosen, self.chosen_length = np.empty((most, d), dtype=rows.dtype), np.empty(most)
+        self.near = np.full(n, np.inf)
+        self.since = np.zeros(n, dtype=np.int64)  # chosen rows that `near` has seen
+        self.top = np.empty(0, dtype=np.int64)  # the rows of the highest scores, and
+        self.rest = np.inf  # what no other scores more than
+        self.count = self.computed = 0
+
+    def add(self, row: int) -> None:
+        """Put a row into the set."""
+        self.picked[self.count] = self.unit[row]
+        self.chosen[self.count], self.chosen_length[self.count] = self.rows[row], self.length[row]
+        self.count += 1
+
+    def farthest(self, weights: NDArray[np.float64], allowed: NDArray[np.bool_]) -> int:
+        """Return the lowest of the allowed rows whose distance times weight is largest."""
+        while True:
+            rows = self.top[allowed[self.top]]
+            scores = weights[rows] * self.near[rows]
+            order = np.argsort(-scores, kind="stable")
+            best = -np.inf
+            for start in range(
+                0, len(order), 64
+            ):  # the highest bounds first: they raise the bar for the rest
+                at = order[start : start + 64]
+                if scores[at[0]] < best:
+                    break
+                self.bring(rows[at])
+                scores[at] = weights[rows[at]] * self.near[rows[at]]
+                best = max(best, scores[at].max())
+            if best > self.rest:
+                return int(rows[np.argmax(scores)])
+            scores = np.where(allowed, weights * self.near, -1.0)
+            size = min(len(scores), 256 + len(scores) // 64)
+            top = scores >= np.partition(scores, -size)[-size]
+            self.rest = scores[~top].max(initial=-1.0)
+            self.top = np.flatnonzero(top)
+            self.bring(self.top)
+
+    def bring(self, rows: NDArray[np.int64]) -> None:
+        """Bring rows up to date."""
+        rows = rows[self.since[rows] < self.count]
+        rows = rows[np.argsort(self.since[rows], kind="stable")]  # rows of one age side by side
+
+        def work(start: int, stop: int) -> None:
+            some = rows[start:stop]
+            for first in range(self.since[some[0]], self.count, 512):
+                products = self.unit[some] @ self.picked[first : min(first + 512, self.count)].T
+                kernels.nearer(
+                    some, products, first, self.since, self.slack, self.rows, self.length, self.chosen,
+                    self.chosen_length, self.near,
+                )  # fmt: skip
+
+        self.crew.over_blocks(len(rows), 256, work)
+        self.computed += int((self.count - self.since[rows]).sum())
+        self.since[rows] = self.count

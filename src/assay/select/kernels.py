@@ -42,13 +42,16 @@ def _dot(a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(fastmath=FAST)
-def _distance(a, b, tiny):  # type: ignore[no-untyped-def]
-    """Return 1 - a.b for unit vectors, by differences where rounding would show."""
-    gap = 1.0 - _dot(a, b)
-    if gap < tiny:
+def _gap(a, length_a, b, length_b):  # type: ignore[no-untyped-def]
+    """Return the cosine distance of two rows in float64, by differences where rounding would show."""
+    dot = 0.0
+    for j in range(a.shape[0]):
+        dot += np.float64(a[j]) * np.float64(b[j])
+    gap = 1.0 - dot / (length_a * length_b)
+    if gap < 1e-9:
         gap = 0.0
         for j in range(a.shape[0]):
-            step = np.float64(a[j]) - np.float64(b[j])
+            step = np.float64(a[j]) / length_a - np.float64(b[j]) / length_b
             gap += step * step
         gap *= 0.5
     return gap
@@ -188,30 +191,28 @@ def distances(start, stop, rows, lengths, chosen, chosen_lengths, out):  # type:
     """
     for s in range(start, stop):
         for i in range(rows.shape[0]):
-            a, b = rows[i], chosen[s]
-            dot = 0.0
-            for j in range(a.shape[0]):
-                dot += np.float64(a[j]) * np.float64(b[j])
-            gap = 1.0 - dot / (lengths[i] * chosen_lengths[s])
-            if gap < 1e-9:
-                gap = 0.0
-                for j in range(a.shape[0]):
-                    step = np.float64(a[j]) / lengths[i] - np.float64(b[j]) / chosen_lengths[s]
-                    gap += step * step
-                gap *= 0.5
-            out[i, s] = gap
+            out[i, s] = _gap(rows[i], lengths[i], chosen[s], chosen_lengths[s])
 
 
 @compiled(fastmath=FAST)
-def approach(start, stop, unit, center, tiny, nearest):  # type: ignore[no-untyped-def]
-    """Lower `nearest` to the cosine distance from each unit row to `center` where that is smaller.
+def nearer(rows, products, first, since, slack, pool, lengths, chosen, chosen_lengths, near):  # type: ignore[no-untyped-def]
+    """Lower `near` of `rows` to their distance to the chosen rows from `first` on, leaving out those known `since`.
 
-    Distances below `tiny` are computed by differences, since 1 - cosine would show rounding there.
+    `products` holds the cosines, each wrong by `slack` at most; what they cannot rule out is computed in float64.
     """
-    for i in range(start, stop):
-        gap = _distance(unit[i], center, tiny)
-        if gap < nearest[i]:
-            nearest[i] = gap
+    for at in range(rows.shape[0]):
+        i = rows[at]
+        start = max(first, since[i]) - first
+        highest = products.dtype.type(-2)
+        for s in range(start, products.shape[1]):
+            highest = max(highest, products[at, s])
+        if 1.0 - highest >= near[i] + slack:
+            continue
+        for s in range(start, products.shape[1]):
+            if 1.0 - products[at, s] < near[i] + slack:
+                near[i] = min(
+                    near[i], _gap(pool[i], lengths[i], chosen[first + s], chosen_lengths[first + s])
+                )
 
 
 @compiled(fastmath=FAST)
