@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 
 from assay.diversity import novelsum
 from assay.neighbors import local_density
-from assay.select import kcenter, novelselect, random
+from assay.select import SELECTORS, facility_location, kcenter, novelselect
 from benchmarks.machine import multiply_rate, peak_gb, read_rate
-from benchmarks.vectors import pool
+from benchmarks.vectors import clusters, pool
 
 
 def plain_greedy() -> list[dict]:
@@ -80,25 +81,107 @@ def select_5000() -> list[dict]:
     rows, name = pool(52_002)
     k, n = 5000, len(rows)
     density = local_density(rows)
-    novelselect(rows[:500], budget=20, density=density[:500])
-    kcenter(rows[:500], budget=5)
+    for warm in (novelselect, kcenter, facility_location):
+        warm(rows[:500], budget=20)
+    runs = [
+        ("novelselect", {"density": density}),
+        ("novelselect", {"density": density, "density_side": "self"}),
+    ]
+    runs += [
+        (name, {}) for name in ("kcenter", "facility_location", "kmeans", "repr_filter", "farthest", "random")
+    ]
     out = []
-    for method, side, run in (
-        ("novelselect", "both", lambda: novelselect(rows, budget=k, density=density)),
-        ("novelselect", "self", lambda: novelselect(rows, budget=k, density=density, density_side="self")),
-        ("kcenter", "", lambda: kcenter(rows, budget=k)),
-        ("random", "", lambda: random(rows, budget=k)),
-    ):
-        found, seconds = timed(run)
+    for method, options in runs:
+        found, seconds = timed(partial(SELECTORS[method].function, rows, budget=k, **options))
         value = novelsum(rows[found.indices], density=density[found.indices])
+        side = options.get("density_side", "both") if method == "novelselect" else ""
         row = {"data": name, "n": n, "d": 512, "budget": k, "method": method, "density side": side}
         row |= {"seconds": seconds, "peak GB so far": peak_gb(), "NovelSum": value}
-        row |= {} if method == "random" else floor(seconds, 2.0 * n * k * 512, 8.0 * n * k)
+        if method in ("novelselect", "kcenter"):
+            row |= floor(seconds, 2.0 * n * k * 512, 8.0 * n * k)
+        if method == "facility_location":
+            row |= floor(seconds, 2.0 * n * n * 512, 0.0)
         if method == "novelselect":
             row |= {"evaluations a row": found.facts["evaluations"] / n}
             row |= {"share of scores evaluated": found.facts["evaluations_share"]}
         out.append(row)
     return out
+
+
+def kcenter_100000() -> list[dict]:
+    """k-center, 1,000 of 100,000 rows, against numpy: each step one product of the pool with the row chosen last.
+
+    Floor: all n x budget distances as matrix products, though the lazy version computes a part of them only.
+    """
+    n, k = 100_000, 1000
+    rows = clusters(n)
+    kcenter(rows[:500], budget=20)
+    found, seconds = timed(lambda: kcenter(rows, budget=k, start=0))
+    (plain, radius), plain_seconds = timed(lambda: _kcenter(rows, k))
+    base = {"data": "synthetic clusters", "n": n, "d": 512, "budget": k}
+    base |= {"same rows in the same order": bool((found.indices == plain).all())}
+    return [
+        base
+        | {
+            "method": "numpy",
+            "seconds": plain_seconds,
+            "times slower": plain_seconds / seconds,
+            "radius": radius,
+        },
+        base
+        | {"method": "kcenter", "seconds": seconds, "times slower": 1.0, "radius": found.facts["radius"]}
+        | {"share of distances computed": found.facts["distances_share"]}
+        | floor(seconds, 2.0 * n * k * 512, 0.0),
+    ]
+
+
+def _kcenter(rows: np.ndarray, budget: int) -> tuple[np.ndarray, float]:
+    chosen, nearest = [0], 1 - rows @ rows[0]
+    while len(chosen) < budget:
+        chosen.append(int(nearest.argmax()))
+        np.minimum(nearest, 1 - rows @ rows[chosen[-1]], out=nearest)
+    return np.array(chosen), float(nearest.max())
+
+
+def facility_location_5000() -> list[dict]:
+    """Facility location, 500 of 5,000 rows, against apricot-select and submodlib-py, which are given the similarities.
+
+    Objective: the sum over the pool of (1 + cosine) / 2 to the nearest chosen row, computed alike for all. Seconds:
+    ours from the vectors, the median of five, theirs from the matrix of similarities. Floor: that matrix once, as a product.
+    """
+    n, k = 5000, 500
+    rows, name = pool(n)
+    facility_location(rows[:500], budget=20)
+    runs = [timed(lambda: facility_location(rows, budget=k)) for _ in range(5)]
+    found, seconds = runs[0][0], float(np.median([each for _, each in runs]))
+    unit = rows.astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    similarity = (1 + unit @ unit.T) / 2
+    out = []
+    for method, (indices, took) in {
+        "submodlib-py, LazyGreedy": timed(lambda: _submodlib(similarity, k)),
+        "apricot-select, two-stage": timed(lambda: _apricot(similarity, k)),
+        "facility_location": (found.indices, seconds),
+    }.items():
+        row = {"data": name, "n": n, "d": 512, "budget": k, "method": method, "seconds": took}
+        row |= {"times slower": took / seconds, "objective": f"{similarity[indices].max(axis=0).sum():.6f}"}
+        out.append(row | (floor(seconds, 2.0 * n * n * 512, 0.0) if method == "facility_location" else {}))
+    return out
+
+
+def _submodlib(similarity: np.ndarray, budget: int) -> np.ndarray:
+    from submodlib import FacilityLocationFunction
+
+    function = FacilityLocationFunction(n=len(similarity), mode="dense", sijs=similarity, separate_rep=False)
+    return np.array(
+        [i for i, _ in function.maximize(budget=budget, optimizer="LazyGreedy", show_progress=False)]
+    )
+
+
+def _apricot(similarity: np.ndarray, budget: int) -> np.ndarray:
+    from apricot import FacilityLocationSelection
+
+    return FacilityLocationSelection(budget, metric="precomputed").fit(similarity).ranking
 
 
 def novelsum_10000() -> list[dict]:
@@ -143,4 +226,7 @@ def floor(seconds: float, operations: float, size: float) -> dict:
     }
 
 
-CASES = {case.__name__: case for case in (plain_greedy, density, select_5000, novelsum_10000)}
+CASES = {
+    case.__name__: case
+    for case in (plain_greedy, density, select_5000, novelsum_10000, kcenter_100000, facility_location_5000)
+}

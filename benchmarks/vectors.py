@@ -15,12 +15,17 @@ def pool(n: int) -> tuple[np.ndarray, str]:
     data = Path(os.environ.get("ASSAY_DATA", "../shared/data")) / "instructions/alpaca/alpaca_data.json"
     if data.exists():
         return _alpaca(data)[:n], "Alpaca, sentence encoder"
+    return clusters(n), "synthetic clusters"
+
+
+def clusters(n: int) -> np.ndarray:
+    """Return n unit rows of 512 dimensions around 200 centres."""
     rng = np.random.default_rng(0)
     centres = rng.standard_normal((200, 512))
     rows = 0.7 * centres[rng.integers(200, size=n)] + rng.standard_normal((n, 512)) * rng.uniform(
         0.5, 1.2, (n, 1)
     )
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), "synthetic clusters"
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def _alpaca(data: Path) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.cli.inputs import Embedding, Given, Reading, check, load, positive_numbers
+from assay.cli.inputs import Embedding, Given, Reading, check, load, numbers
 from assay.errors import DataError
 from tests.cli.conftest import rows, write_lines, write_vectors
 
@@ -36,6 +36,19 @@ def test_a_change_of_a_file_is_noticed(tmp_path: Path) -> None:
         records.check_unchanged()
 
 
+def test_scores_that_need_not_be_positive(tmp_path: Path) -> None:
+    records = rows(3)
+    records[1]["score"], records[2]["score"] = -2, 0
+    path = write_lines(tmp_path / "a.jsonl", records)
+    loaded = load(Given("pool", str(path), columns=("score",)), Reading())
+    assert numbers(loaded, "score", positive=False).tolist() == [records[0]["score"], -2, 0]
+    records[1]["score"] = "high"
+    loaded = load(Given("pool", str(write_lines(path, records)), columns=("score",)), Reading())
+    with pytest.raises(DataError) as raised:
+        numbers(loaded, "score", positive=False)
+    assert str(raised.value) == f"{path}:2: score must be a number; got 'high'."
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
@@ -53,11 +66,11 @@ def test_scores_must_be_positive_numbers(tmp_path: Path, value: object, shown: s
     records[1]["score"] = "2.5"  # as in a CSV
     path = write_lines(tmp_path / "a.jsonl", records)
     loaded = load(Given("pool", str(path), columns=("score",)), Reading())
-    assert positive_numbers(loaded, "score").tolist() == [records[0]["score"], 2.5, records[2]["score"]]
+    assert numbers(loaded, "score", positive=True).tolist() == [records[0]["score"], 2.5, records[2]["score"]]
     records[2]["score"] = value
     loaded = load(Given("pool", str(write_lines(path, records)), columns=("score",)), Reading())
     with pytest.raises(DataError) as raised:
-        positive_numbers(loaded, "score")
+        numbers(loaded, "score", positive=True)
     assert str(raised.value) == (
         f"{path}:3: score must be a positive number; got {shown}. Shift or scale the scores."
     )

@@ -44,7 +44,7 @@ EARLY = [
     (
         ["--method", "random", "--quality", "score"],
         "--quality must be left out with method 'random', which cannot use it; got 'score'. "
-        "Methods that can: novelselect, kcenter.",
+        "Methods that can: novelselect, kcenter, facility_location, score_first, farthest.",
     ),
     (
         ["--method", "random", "--start", "3"],
@@ -55,6 +55,52 @@ EARLY = [
         ["--method", "kcenter", "--rank-by", "distance"],
         "--rank-by must be left out with method 'kcenter', which cannot use it; got 'distance'. "
         "Methods that can: novelselect.",
+    ),
+    (
+        ["--method", "facility_location", "--quality", "score", "--quality-power", "2"],
+        "--quality-power must be left out with method 'facility_location', which cannot use it; got 2.0. "
+        "Methods that can: novelselect, kcenter, farthest.",
+    ),
+    (
+        ["--quality", "score", "--quality-weight", "0.5"],
+        "--quality-weight must be left out with method 'novelselect', which cannot use it; got 0.5. "
+        "Methods that can: facility_location.",
+    ),
+    (
+        ["--method", "facility_location", "--quality-weight", "0.5"],
+        "--quality-weight must come with quality; got 0.5 alone.",
+    ),
+    (
+        ["--method", "facility_location", "--quality", "score", "--quality-weight", "2"],
+        "--quality-weight must be from 0 to 1; got 2.0.",
+    ),
+    (
+        ["--threshold", "0.5"],
+        "--threshold must be left out with method 'novelselect', which cannot use it; got '0.5'. "
+        "Methods that can: repr_filter, score_first.",
+    ),
+    (["--method", "repr_filter", "--threshold", "1.5"], "--threshold must be from -1 to 1; got 1.5."),
+    (
+        ["--method", "repr_filter", "--threshold", "none"],
+        "--threshold must be a number from -1 to 1, or none without repr_filter; got 'none'.",
+    ),
+    (
+        ["--method", "score_first", "--quality", "score", "--threshold", "high"],
+        "--threshold must be a number from -1 to 1, or none; got 'high'.",
+    ),
+    (
+        ["--n-clusters", "5"],
+        "--n-clusters must be left out with method 'novelselect', which cannot use it; got 5. "
+        "Methods that can: kmeans.",
+    ),
+    (["--method", "kmeans", "--n-clusters", "0"], "--n-clusters must be >= 1; got 0."),
+    (
+        ["--compare", "score_first"],
+        "--quality must be given with 'score_first', which chooses by it. Name the column of the score.",
+    ),
+    (
+        ["--method", "farthest", "--compare", "none", "--seed", "3"],
+        "--seed must be left out with method 'farthest', which draws nothing; got 3.",
     ),
     (["--quality-power", "2"], "--quality-power must come with quality; got 2 alone."),
     (["--group-by", "source"], "--group-by and --max-per-group must be given together; got one of them."),

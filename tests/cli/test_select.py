@@ -6,7 +6,6 @@ import csv
 import gzip
 import io
 import json
-import math
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ import pytest
 from assay.data import read, text
 from assay.diversity import novelsum
 from assay.embed import embed, resolve
+from assay.errors import AssayWarning
 from assay.neighbors import local_density
-from assay.select import kcenter, nearest_earlier, novelselect, random
+from assay.select import SELECTORS, kcenter, nearest_earlier, novelselect, random, repr_filter
 from tests.cli.conftest import (
     Assay,
     files_in,
@@ -65,10 +65,10 @@ def test_the_plain_example_with_the_default_encoder(assay: Assay, tmp_path: Path
     assert json.loads((out / "selected.json").read_bytes()) == [records[row] for row in expected.indices]
     assert [line["id"] for line in choices(out)] == [records[row]["id"] for row in expected.indices]
     assert [line["order"] for line in choices(out)] == [str(order) for order in range(20)]
-    assert list(choices(out)[0]) == ["order", "row", "id", "novelty", "density", "nearest_distance"]
+    assert list(choices(out)[0]) == ["order", "row", "id", "gain", "density", "nearest_distance"]
     near = nearest_earlier(vectors, expected.indices)
     for column, values in (
-        ("novelty", expected.gains),
+        ("gain", expected.gains),
         ("density", density[expected.indices]),
         ("nearest_distance", near),
     ):
@@ -111,7 +111,7 @@ def test_the_long_example(assay: Assay, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert chosen(out) == expected.indices.tolist()
     assert read_lines(out / "selected.jsonl") == [pool[row] for row in expected.indices]
-    np.testing.assert_allclose(numbers(out, "novelty"), expected.gains, rtol=1e-8)
+    np.testing.assert_allclose(numbers(out, "gain"), expected.gains, rtol=1e-8)
     np.testing.assert_allclose(
         numbers(out, "nearest_distance"), nearest_earlier(both, expected.indices, inside.tolist()), rtol=1e-8
     )
@@ -320,15 +320,96 @@ def test_options_mean_what_they_mean_in_python(
     assert assay("select", "v.npy", "--budget", 12, "-o", "out", *options).code == 0
     expected = novelselect(vectors, budget=12, **keywords)
     assert chosen(tmp_path / "out") == expected.indices.tolist()
-    np.testing.assert_allclose(numbers(tmp_path / "out", "novelty"), expected.gains, rtol=1e-8)
+    np.testing.assert_allclose(numbers(tmp_path / "out", "gain"), expected.gains, rtol=1e-8)
 
 
-@pytest.mark.parametrize(("method", "function"), [("kcenter", kcenter), ("random", random)])
-def test_other_methods(assay: Assay, tmp_path: Path, method: str, function: Any) -> None:
-    vectors = write_vectors(tmp_path / "v.npy", 20)
-    assert assay("select", "v.npy", "--budget", 6, "--method", method, "-o", "out").code == 0
-    assert chosen(tmp_path / "out") == function(vectors, budget=6).indices.tolist()
-    assert all(math.isnan(value) for value in numbers(tmp_path / "out", "novelty"))
+SCORE = [1 + n * 7 % 5 for n in range(60)]  # of `rows`
+QUALITY = ["--quality", "score"]
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "keywords"),
+    [
+        ("kcenter", [], {}),
+        ("kcenter", [*QUALITY, "--quality-power", "2"], {"quality": SCORE, "quality_power": 2}),
+        ("random", ["--seed", "3"], {"seed": 3}),
+        ("farthest", QUALITY, {"quality": SCORE}),
+        ("kmeans", ["--n-clusters", "5", "--seed", "2"], {"n_clusters": 5, "seed": 2}),
+        ("kmeans", [], {}),
+        ("facility_location", [], {}),
+        ("facility_location", ["--quality", "share"], {"quality": [s / 5 for s in SCORE]}),
+        (
+            "facility_location",
+            ["--quality", "share", "--quality-weight", "0.5"],
+            {"quality": [s / 5 for s in SCORE], "quality_weight": 0.5},
+        ),
+        ("repr_filter", ["--threshold", "0.6"], {"threshold": 0.6}),
+        ("repr_filter", [], {}),
+        ("score_first", QUALITY, {"quality": SCORE}),
+        ("score_first", ["--quality", "below"], {"quality": [s - 3 for s in SCORE]}),
+        ("score_first", [*QUALITY, "--threshold", "none"], {"quality": SCORE, "threshold": None}),
+    ],
+)
+def test_other_methods(
+    assay: Assay, tmp_path: Path, method: str, options: list[str], keywords: dict[str, Any]
+) -> None:
+    vectors = write_vectors(tmp_path / "v.npy", 60)
+    vectors[40:] = vectors[:20]
+    np.save(tmp_path / "v.npy", vectors)
+    records = [row | {"share": row["score"] / 5, "below": row["score"] - 3} for row in rows(60)]
+    write_lines(tmp_path / "data.jsonl", records)
+    done = assay(
+        "select", "data.jsonl", "--vectors", "v.npy", "--budget", 20, "--method", method, "-o", "out",
+        "--skip-duplicates", *options,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    expected = SELECTORS[method].function(vectors, budget=20, skip_duplicates=True, **keywords)
+    assert chosen(tmp_path / "out") == expected.indices.tolist()
+    np.testing.assert_allclose(numbers(tmp_path / "out", "gain"), expected.gains, rtol=1e-8)
+
+
+def test_a_filter_may_choose_fewer(assay: Assay, tmp_path: Path) -> None:
+    vectors = write_vectors(tmp_path / "v.npy", 40)
+    done = assay(
+        "select", "v.npy", "--budget", 30, "--method", "repr_filter", "--threshold", "0.1", "-o", "out",
+        "--compare", "random,kcenter", "--format", "json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    with pytest.warns(AssayWarning, match="fewer than the budget of 30"):
+        expected = repr_filter(vectors, budget=30, threshold=0.1).indices
+    assert "warning: " in done.err
+    assert "fewer than the budget of 30" in done.err
+    assert chosen(tmp_path / "out") == expected.tolist()
+    printed = json.loads(done.out)
+    assert printed["counts"]["selected"] == len(expected) < 30
+    density = local_density(vectors, reference=vectors)
+    for name in ("random", "kcenter"):  # of the same size
+        beside = SELECTORS[name].function(vectors, budget=len(expected)).indices
+        value = novelsum(vectors[beside], density=density[beside])
+        assert printed["results"]["novelsum"][name] == value
+    np.save(tmp_path / "kept.npy", vectors[:1])
+    done = assay(
+        "select", "v.npy", "--budget", 3, "--method", "repr_filter", "--threshold", "-1", "--initial", "kept.npy",
+        "-o", "none", "--quiet",
+    )  # fmt: skip
+    assert done.code == 2
+    assert done.err.startswith(
+        "error: --threshold must be one that a row passes beside the kept ones; got one"
+    )
+
+
+def test_a_score_may_be_compared_by_any_method(assay: Assay, tmp_path: Path) -> None:
+    vectors = write_vectors(tmp_path / "v.npy", 60)
+    write_lines(tmp_path / "data.jsonl", rows(60))
+    done = assay(
+        "select", "data.jsonl", "--vectors", "v.npy", "--budget", 9, "--method", "random", *QUALITY, "-o", "out",
+        "--compare", "score_first", "--format", "json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    density = local_density(vectors, reference=vectors)
+    best = SELECTORS["score_first"].function(vectors, budget=9, quality=SCORE).indices
+    value = novelsum(vectors[best], density=density[best])
+    assert json.loads(done.out)["results"]["novelsum"]["score_first"] == value
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from assay.neighbors import local_density
 from assay.select import SELECTORS, Selection
 
 # options of the chosen method alone: the methods beside it show what it does without them
-OWN = ("start", "quality", "quality_power", "groups", "max_per_group", "skip_duplicates")
+OWN = ("start", "quality", "quality_power", "quality_weight", "groups", "max_per_group", "skip_duplicates")
 MEASURED = ("variant", "neighbors", "density_power", "proximity_power", "density_statistic")
 
 
@@ -63,6 +63,9 @@ def settings(
     start: str | None,
     quality: str | None,
     quality_power: float,
+    quality_weight: float | None,
+    threshold: str | None,
+    n_clusters: int | None,
     group_by: str | None,
     max_per_group: int | None,
     skip_duplicates: bool,
@@ -82,27 +85,48 @@ def settings(
         ("initial_selected", "initial", initial or None),
         ("start", "start", start),
         ("quality", "quality", quality),
+        ("quality_power", "quality_power", None if quality_power == 1 else quality_power),
+        ("quality_weight", "quality_weight", quality_weight),
+        ("threshold", "threshold", threshold),
+        ("n_clusters", "n_clusters", n_clusters),
         ("groups", "group_by", group_by),
         ("skip_duplicates", "skip_duplicates", skip_duplicates or None),
         ("density_side", "density_side", density_side),
         ("rank_by", "rank_by", rank_by),
     ):
-        users = [method] if option in (*OWN, "initial_selected") else names
+        users = names
+        if option in (*OWN, "initial_selected"):
+            users = [name for name in names if name == method or option in SELECTORS[name].needs]
         if value is not None and not any(option in SELECTORS[user].options for user in users):
             can = ", ".join(key for key, row in SELECTORS.items() if option in row.options)
             got = "" if value is True else f"; got {value!r}"
             raise DataError(
                 f"{name} must be left out with method {method!r}, which cannot use it{got}. Methods that can: {can}."
             )
+    for name in names:
+        if "quality" in SELECTORS[name].needs and quality is None:
+            raise DataError(
+                f"quality must be given with {name!r}, which chooses by it. Name the column of the score."
+            )
+    if seed is not None and all(SELECTORS[name].seed is None for name in names):
+        raise DataError(f"seed must be left out with method {method!r}, which draws nothing; got {seed}.")
     if initial and start is not None:
         raise DataError(f"start must be left out with initial, whose rows are the start; got {start!r}.")
-    if quality is None and quality_power != 1:
-        raise DataError(f"quality_power must come with quality; got {quality_power:g} alone.")
+    for name, value in (
+        ("quality_power", None if quality_power == 1 else quality_power),
+        ("quality_weight", quality_weight),
+    ):
+        if quality is None and value is not None:
+            raise DataError(f"{name} must come with quality; got {value:g} alone.")
     if (group_by is None) != (max_per_group is None):
         raise DataError("group_by and max_per_group must be given together; got one of them.")
     _check.at_least("quality_power", quality_power, 0)
     _check.at_least("proximity_power", proximity_power, 0)
     _check.at_least("neighbors", neighbors, 1)
+    if quality_weight is not None:
+        _check.between("quality_weight", quality_weight, 0, 1)
+    if n_clusters is not None:
+        _check.at_least("n_clusters", n_clusters, 1)
     if max_per_group is not None:
         _check.at_least("max_per_group", max_per_group, 1)
     if seed is not None and not 0 <= seed < 2**32:
@@ -114,11 +138,14 @@ def settings(
     elif start is not None:
         densest = ("densest",) if "density" in SELECTORS[method].options else ()
         _check.choice("start", start, ("random", *densest))
-    return {
+    found = {} if threshold is None else {"threshold": _threshold(threshold, names)}
+    return found | {
         "reference": None,  # the density is computed once, for every method
         "seed": seed,
         "start": first,
         "quality_power": quality_power,
+        "quality_weight": quality_weight,
+        "n_clusters": n_clusters,
         "max_per_group": max_per_group,
         "skip_duplicates": skip_duplicates,
         "variant": variant,
@@ -129,6 +156,19 @@ def settings(
         "density_statistic": density_statistic,
         "rank_by": rank_by,
     }
+
+
+def _threshold(given: str, names: list[str]) -> float | None:
+    """Return the largest cosine that passes, or None for no filter."""
+    if given == "none" and "repr_filter" not in names:
+        return None
+    try:
+        number = float(given)
+    except ValueError:
+        rule = "a number from -1 to 1" + (", or none without repr_filter" if given == "none" else ", or none")
+        raise DataError(f"threshold must be {rule}; got {given!r}.") from None
+    _check.between("threshold", number, -1, 1)
+    return number
 
 
 def density(
@@ -159,14 +199,16 @@ def choose(
     settings: dict[str, Any],
     talk: Talk,
     *,
-    plain: bool,
+    plain: bool = False,
 ) -> Selection:
     """Return what a method chooses beside the rows `inside`; `plain` is without the options of the chosen method."""
     row = SELECTORS[name]
     use = {
         key: value
         for key, value in settings.items()
-        if key in row.options and not (plain and key in OWN) and (value is not None or key == "reference")
+        if key in row.options
+        and not (plain and key in OWN and key not in row.needs)
+        and (value is not None or key in ("reference", "threshold"))
     }
     if len(inside):
         use["initial_selected"] = inside
@@ -174,10 +216,16 @@ def choose(
         use["quality"] = np.concatenate([use["quality"], np.ones(len(inside))])
     if "groups" in use:
         use["groups"] = [*use["groups"], *["\0kept"] * len(inside)]
-    seed = row.seed if settings["seed"] is None else settings["seed"]
+    if row.seed is not None:
+        use["seed"] = row.seed if settings["seed"] is None else settings["seed"]
     n, d = matrix.shape
     with talk.stage(name, _expected(name, n, budget + len(inside), d)) as progress:
-        return row.function(matrix, budget=budget, seed=seed, progress=progress, **use)
+        found = row.function(matrix, budget=budget, progress=progress, **use)
+    if not len(found.indices):
+        raise DataError(
+            "threshold must be one that a row passes beside the kept ones; got one that none does. Raise it."
+        )
+    return found
 
 
 def measuring(settings: dict[str, Any], rows: NDArray[np.int64]) -> dict[str, Any]:
@@ -187,7 +235,11 @@ def measuring(settings: dict[str, Any], rows: NDArray[np.int64]) -> dict[str, An
 
 
 def _expected(name: str, n: int, k: int, d: int) -> str:
-    if name == "random":
-        return f"{k:,} of {n:,} rows"
-    memory = f", {human_bytes(4 * n * k)} of distances" if name == "novelselect" else ""
-    return f"{k:,} of {n:,} rows, {seconds_of_products(n, k, d, factor=5)}{memory}"
+    """Say what is ahead: how many rows, how long, and what memory for."""
+    rows = f"{k:,} of {n:,} rows"
+    if name == "novelselect":
+        memory = f"{human_bytes(4 * n * k)} of distances"
+        return f"{rows}, {seconds_of_products(n, k, d, factor=5)}, {memory}"
+    if name == "facility_location":
+        return f"{rows}, {seconds_of_products(n, n, d, factor=3)}"
+    return rows if name in ("random", "farthest", "kmeans") else f"{rows}, {seconds_of_products(n, k, d)}"

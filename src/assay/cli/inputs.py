@@ -267,19 +267,19 @@ def load(given: Given, reading: Reading) -> Records:
     return records
 
 
-def positive_numbers(records: Records, column: str) -> NDArray[np.float64]:
-    """Return a column as positive numbers, or raise by the first value that is none."""
+def numbers(records: Records, column: str, *, positive: bool) -> NDArray[np.float64]:
+    """Return a column as numbers, or raise by the first value that is none, or not positive where that is asked for."""
     out = np.empty(len(records))
     for row, value in enumerate(records.columns[column]):
         try:
             out[row] = float("nan") if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):
             out[row] = float("nan")
-        if not 0 < out[row] < float("inf"):
-            raise DataError(
-                f"{records.origins[row]}: {column} must be a positive number; got {excerpt(value)}. "
-                "Shift or scale the scores."
+        if not np.isfinite(out[row]) or (positive and out[row] <= 0):
+            rule, hint = (
+                ("a positive number", " Shift or scale the scores.") if positive else ("a number", "")
             )
+            raise DataError(f"{records.origins[row]}: {column} must be {rule}; got {excerpt(value)}.{hint}")
     return out
 
 

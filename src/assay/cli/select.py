@@ -50,11 +50,31 @@ def select(
         str | None, flag("--reference-vectors", help="Ready vectors of the reference.", panel=DATA)
     ] = None,
     quality: Annotated[
-        str | None, flag("--quality", help="Column with a positive score that weighs each row.", panel=METHOD)
+        str | None,
+        flag(
+            "--quality", help="Column with a score: weighs each row, or ranks it (score_first).", panel=METHOD
+        ),
     ] = None,
     quality_power: Annotated[
         float, flag("--quality-power", help="Exponent of the score.", panel=METHOD)
     ] = 1.0,
+    quality_weight: Annotated[
+        float | None,
+        flag(
+            "--quality-weight", help="Share of a score from 0 to 1 in facility_location (0.05).", panel=METHOD
+        ),
+    ] = None,
+    threshold: Annotated[
+        str | None,
+        flag(
+            "--threshold",
+            help="Largest cosine with a chosen row that passes a filter (0.9), or none.",
+            panel=METHOD,
+        ),
+    ] = None,
+    n_clusters: Annotated[
+        int | None, flag("--n-clusters", help="Clusters of kmeans (100).", panel=METHOD)
+    ] = None,
     group_by: Annotated[
         str | None, flag("--group-by", help="Column that names each row's group.", panel=METHOD)
     ] = None,
@@ -130,13 +150,14 @@ def select(
     from assay.data import FORMATS, TRAINERS, hub, selected_name, trainer_snippet
     from assay.diversity import novelsum
     from assay.errors import DataError
-    from assay.select import nearest_earlier
+    from assay.select import SELECTORS, nearest_earlier
 
     # what can be known to be wrong is said before anything is read
     methods = choosing.methods(method, compare)
     settings = choosing.settings(
         methods, initial=initial is not None, start=start, quality=quality, quality_power=quality_power,
-        group_by=group_by, max_per_group=max_per_group, skip_duplicates=skip_duplicates, seed=seed, variant=variant,
+        quality_weight=quality_weight, threshold=threshold, n_clusters=n_clusters, group_by=group_by,
+        max_per_group=max_per_group, skip_duplicates=skip_duplicates, seed=seed, variant=variant,
         neighbors=neighbors, density_power=density_power, proximity_power=proximity_power, density_side=density_side,
         density_statistic=density_statistic, rank_by=rank_by, with_reference=reference != "none",
     )  # fmt: skip
@@ -170,7 +191,8 @@ def select(
     pool, kept, other = by_role["pool"], by_role.get("initial"), by_role.get("reference")
     k = wanted.rows(len(pool))
     if quality is not None:
-        settings["quality"] = inputs.positive_numbers(pool, quality)
+        weighs = "quality_power" in SELECTORS[method].options  # the others take scores of 0 and below, too
+        settings["quality"] = inputs.numbers(pool, quality, positive=weighs)
     if group_by is not None:
         settings["groups"] = [str(value) for value in pool.columns[group_by]]
     encoding = embedding.fill(sets, encode, talk, folder)
@@ -183,11 +205,11 @@ def select(
     if reference != "none":
         against = pool.matrix if other is None else other.matrix
         settings["density"] = choosing.density(matrix, against, settings, embedding.search_device, talk)
-    chosen = {
-        name: choosing.choose(name, matrix, k, inside, settings, talk, plain=name != method)
-        for name in methods
-    }
-    selection = chosen[method]
+    selection = choosing.choose(method, matrix, k, inside, settings, talk)
+    chosen = {method: selection}
+    for name in methods[1:]:  # as many rows as the method found, which a filter may leave short of the budget
+        size = len(selection.indices)
+        chosen[name] = choosing.choose(name, matrix, size, inside, settings, talk, plain=True)
     results: dict[str, Any] = {}
     with talk.stage("measure"):
         for name, found in chosen.items():
@@ -207,7 +229,12 @@ def select(
                 snippet, content = trainer_snippet(stage / outputs[0], to or pool.shape, trainer)
                 (stage / snippet).write_text(content, encoding="utf-8")
                 outputs.append(snippet)
-        counts = {"pool": len(pool), "selected": k, "initial": len(inside), "skipped": len(pool.skipped)}
+        counts = {
+            "pool": len(pool),
+            "selected": len(selection.indices),
+            "initial": len(inside),
+            "skipped": len(pool.skipped),
+        }
         if "distinct_texts" in encoding:
             counts["distinct_texts"] = encoding["distinct_texts"]
         found_out = {
@@ -221,8 +248,12 @@ def select(
     outputs.append(MANIFEST)
     talk.say(f"wrote {', '.join(outputs)} to {folder}")
     table = [
-        {"set": f"{name} ({method})" if name == "selected" else name, "n": k + len(inside), "novelsum": value}
-        for name, value in results.items()
+        {
+            "set": f"{name} ({method})" if name == "selected" else name,
+            "n": len(found.indices) + len(inside),
+            "novelsum": value,
+        }
+        for (name, value), found in zip(results.items(), chosen.values(), strict=True)
     ]
     console.show(table, format, title=f"NovelSum ({variant}), higher is more diverse", whole=written)
     if push is not None:
@@ -264,10 +295,13 @@ def _write_table(
 
     with atomic(path, "w") as f:
         writer = csv.writer(f, lineterminator="\n")
-        writer.writerow(["order", "row", "id", "novelty", "density", "nearest_distance"])
+        writer.writerow(["order", "row", "id", "gain", "density", "nearest_distance"])
         for order, index in enumerate(selection.indices.tolist()):
-            novelty = selection.gains[order] if selection.method == "novelselect" else float("nan")
-            values = [novelty, float("nan") if density is None else density[index], near[order]]
+            values = [
+                selection.gains[order],
+                float("nan") if density is None else density[index],
+                near[order],
+            ]
             numbers = ["" if value != value else f"{value:.9g}" for value in values]
             writer.writerow([order, index, ids[index], *numbers])
 

@@ -44,6 +44,7 @@ def selectors(
             "selector": key,
             "summary": row.summary,
             "options": ", ".join(row.options),
+            "needs": ", ".join(row.needs),
             "greedy": "yes" if row.greedy else "no",
             "seed": row.seed,
             "cost": row.cost,
@@ -62,7 +63,7 @@ def _print(rows: list[dict[str, Any]], name: str | None, form: str, kind: str) -
         known(kind, name, (row[kind] for row in rows), f"assay {kind}s")
         [row] = [row for row in rows if row[kind] == name]
         if form == "table":
-            rows = [{"": key, " ": str(value)} for key, value in row.items()]
+            rows = [{"": key, " ": "-" if value is None else str(value)} for key, value in row.items()]
         else:
             rows = [row]
     elif form == "table":
