@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Literal
+
+import numpy as np
 from numpy.typing import ArrayLike
 
 from assay import _check
-from assay.neighbors import knn
+from assay.diversity.pairs import Steps, Tile, Wants, even, stepwise, warn_of_copies
+from assay.neighbors import Known, knn
 
 
+@stepwise
 def facility_location(
     embeddings: ArrayLike,
     *,
     reference: ArrayLike,
-    form: str = "coverage",
-    metric: str = "cosine",
+    form: Literal["coverage", "cost", "mean_coverage"] = "coverage",
+    metric: Literal["cosine", "l2"] = "cosine",
     device: str = "cpu",
-) -> float:
+) -> Steps[float]:
     """Return how near each row of the reference is to its nearest sample.
 
     As coverage (default) higher means more diverse and it never falls as the set grows; as cost lower does.
@@ -59,5 +65,39 @@ def facility_location(
     rows = _check.embeddings("embeddings", embeddings, directions=metric == "cosine")
     pool = _check.embeddings("reference", reference, directions=metric == "cosine")
     _check.same_width("embeddings", rows, "reference", pool)
-    cost = float(knn(pool, 1, reference=rows, metric=metric, device=device).distances.sum())
+    nearest = _Nearest(len(pool))
+    searched = device == "cpu" and (metric == "cosine" or even(rows))
+    if searched:
+        yield [Wants(rows, pool, take=nearest.take)]
+    near = knn(
+        pool, 1, reference=rows, metric=metric, device=device, known=nearest.known() if searched else None
+    )
+    warn_of_copies(rows)
+    cost = float(near.distances.sum())
     return {"cost": cost, "coverage": len(pool) - cost, "mean_coverage": 1 - cost / len(pool)}[form]
+
+
+class _Nearest:
+    """For each row that is faced the nearest row, from tiles in any order, and how near the next one may be."""
+
+    def __init__(self, count: int) -> None:
+        self.least = np.full(count, np.inf)
+        self.second = np.full(count, np.inf)
+        self.row = np.zeros(count, dtype=np.int64)
+        self.rounding = 0.0
+        self.lock = threading.Lock()
+
+    def take(self, tile: Tile) -> None:
+        least = tile.gap.min(axis=0)
+        with self.lock:
+            self.rounding = tile.rounding
+            better = np.flatnonzero(least < self.least)
+            np.minimum(self.second, np.maximum(least, self.least), out=self.second)
+            part = tile.gap[:, better]
+            row = part.argmin(axis=0)
+            part[row, np.arange(len(better))] = np.inf
+            self.least[better], self.row[better] = least[better], tile.start + row
+            self.second[better] = np.minimum(self.second[better], part.min(axis=0))
+
+    def known(self) -> Known:
+        return Known(self.row[:, None], self.second - self.rounding)

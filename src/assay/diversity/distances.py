@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
-from assay._parallel import over_blocks
+from assay.diversity.pairs import Steps, Tile, Wants, even, stepwise, warn_of_copies
 from assay.errors import DataError, warn
-from assay.neighbors import knn, unit_rows
+from assay.neighbors import METRICS, knn, norms, unit_rows
 
-FORMS = ("mean_offdiag", "mean_all", "sum_pairs", "sum_ordered")
+Form = Literal["mean_offdiag", "mean_all", "sum_pairs", "sum_ordered"]
 
 
-def distsum_cosine(embeddings: ArrayLike, *, form: str = "mean_offdiag") -> float:
+def distsum_cosine(embeddings: ArrayLike, *, form: Form = "mean_offdiag") -> float:
     """Return the sum or mean of the cosine distances between all pairs of samples.
 
     Higher means more diverse. Means may be compared between sets of different size, sums only at equal size.
@@ -47,7 +49,7 @@ def distsum_cosine(embeddings: ArrayLike, *, form: str = "mean_offdiag") -> floa
     >>> distsum_cosine([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
     1.3333333333333333
     """
-    _check.choice("form", form, FORMS)
+    _check.choice("form", form, get_args(Form))
     rows = _at_least_two(embeddings, directions=True)
     total = np.zeros(rows.shape[1])
     for start in range(0, len(rows), 8192):
@@ -56,7 +58,8 @@ def distsum_cosine(embeddings: ArrayLike, *, form: str = "mean_offdiag") -> floa
     return _in_form(max(0.0, float(n * n - total @ total)), n, form)
 
 
-def distsum_l2(embeddings: ArrayLike, *, form: str = "mean_offdiag") -> float:
+@stepwise
+def distsum_l2(embeddings: ArrayLike, *, form: Form = "mean_offdiag") -> Steps[float]:
     """Return the sum or mean of the Euclidean distances between all pairs of samples.
 
     Higher means more diverse. Means may be compared between sets of different size, sums only at equal size.
@@ -80,26 +83,45 @@ def distsum_l2(embeddings: ArrayLike, *, form: str = "mean_offdiag") -> float:
 
     Notes
     -----
-    2 n² d operations in blocks of rows, never n x n. Source: as `distsum_cosine`.
+    2 n² d operations in blocks of rows, never n x n. Distances come from cosines and lengths in the precision of the
+    input, in float64 where all rows point nearly one way. Source: as `distsum_cosine`.
 
     Examples
     --------
     >>> distsum_l2([[0.0], [1.0], [3.0]], form="sum_pairs")
     6.0
     """
-    _check.choice("form", form, FORMS)
+    _check.choice("form", form, get_args(Form))
     rows = _at_least_two(embeddings)
-    return _in_form(float(_l2_sums(rows).sum()), len(rows), form)
+    sums = np.empty(len(rows))
+    length = norms(rows)
+    extra = length - length.mean()  # so that differences of lengths keep their digits in float32
+
+    def take(tile: Tile) -> None:
+        kind = tile.gap.dtype.type
+        for part in tile.parts():
+            here = slice(part.start, part.stop)
+            # |x - y|^2 = (|x| - |y|)^2 + 2 |x| |y| (cosine distance)
+            square = part.gap * (2.0 * length).astype(kind)
+            square *= length[here, None].astype(kind)
+            step = np.subtract.outer(extra[here].astype(kind), extra.astype(kind))
+            np.multiply(step, step, out=step)
+            square += step
+            sums[here] = np.sqrt(square, out=square).sum(axis=1, dtype=np.float64)
+
+    yield [Wants(rows, take=take)]
+    return _in_form(float(sums.sum()), len(rows), form)
 
 
+@stepwise
 def knn_distance(
     embeddings: ArrayLike,
     *,
     neighbors: int = 1,
-    statistic: str = "kth",
-    metric: str = "cosine",
+    statistic: Literal["kth", "mean"] = "kth",
+    metric: Literal["cosine", "l2", "sqeuclidean"] = "cosine",
     device: str = "cpu",
-) -> float:
+) -> Steps[float]:
     """Return the mean distance of a sample to its k-th nearest other sample.
 
     Higher means more diverse: samples keep away from each other. Falls as n grows, so compare equal sizes.
@@ -137,14 +159,25 @@ def knn_distance(
     1.3333333333333333
     """
     _check.choice("statistic", statistic, ("kth", "mean"))
-    found = knn(embeddings, neighbors, metric=metric, device=device).distances
-    value = float(found[:, -1].mean() if statistic == "kth" else found.mean())
+    _check.choice("metric", metric, METRICS)
+    rows = _at_least_two(embeddings, directions=metric == "cosine")
+    if _check.whole("neighbors", neighbors, 1) >= len(rows):
+        raise DataError(
+            f"neighbors must be < the rows of embeddings ({len(rows)}); got {neighbors}. Use fewer neighbors."
+        )
+    wants = Wants(rows, near=neighbors + 13)
+    if device == "cpu" and (metric == "cosine" or even(rows)):
+        yield [wants]
+    near = knn(rows, neighbors, metric=metric, device=device, known=wants.known).distances
+    value = float(near[:, -1].mean() if statistic == "kth" else near.mean())
     if value == 0:
         warn("every sample has a copy; the distance to neighbors is 0.")
+    else:
+        warn_of_copies(rows)
     return value
 
 
-def radius(embeddings: ArrayLike, *, ddof: int = 0, floor: float = 1e-10) -> float:
+def radius(embeddings: ArrayLike, *, ddof: Literal[0, 1] = 0, floor: float = 1e-10) -> float:
     """Return the geometric mean of the standard deviations of the dimensions.
 
     Higher means more diverse: the radius of the cloud of samples. It hardly depends on n.
@@ -197,28 +230,6 @@ def radius(embeddings: ArrayLike, *, ddof: int = 0, floor: float = 1e-10) -> flo
             "decide the value."
         )
     return float(np.exp(np.log(np.maximum(spread, floor)).mean()))
-
-
-def _l2_sums(rows: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return for each row the sum of its Euclidean distances to all rows."""
-    out = np.empty(len(rows))
-    centred = rows - rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)  # less to cancel
-    square = np.einsum("ij,ij->i", centred, centred, dtype=np.float64)
-    tiny = 1e-3 if rows.dtype == np.float32 else 1e-9  # share of the squares below which rounding shows
-
-    def work(start: int, stop: int) -> None:
-        both = square[start:stop, None] + square[None, :]
-        gap = both - 2.0 * (centred[start:stop] @ centred.T)
-        row, column = np.nonzero(gap < tiny * both)
-        for at in range(0, len(row), 4096):
-            i, j = row[at : at + 4096], column[at : at + 4096]
-            step = rows[start + i].astype(np.float64) - rows[j]
-            gap[i, j] = (step * step).sum(axis=1)
-        np.maximum(gap, 0.0, out=gap)  # pairs that are zero by definition
-        out[start:stop] = np.sqrt(gap).sum(axis=1)
-
-    over_blocks(len(rows), max(1, min(1024, 2**23 // len(rows))), work)
-    return out
 
 
 def _at_least_two(embeddings: ArrayLike, *, directions: bool = False) -> NDArray[np.floating]:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
-from assay._parallel import over_blocks
+from assay.diversity.pairs import Steps, Tile, Wants, even, steps_of, stepwise, warn_of_copies
 from assay.errors import DataError, warn
-from assay.neighbors import DENSITY_STATISTICS, local_density, same_rows, unit_rows
+from assay.neighbors import DENSITY_STATISTICS, local_density
 
 DENSITY_SIDES = ("self", "neighbor", "both")
 RANKINGS = ("distance", "weighted")
@@ -34,6 +34,7 @@ VARIANTS = {
 }
 
 
+@stepwise
 def novelsum(
     embeddings: ArrayLike,
     *,
@@ -49,7 +50,7 @@ def novelsum(
     rank_by: str | None = None,
     density: ArrayLike | None = None,
     device: str = "cpu",
-) -> float:
+) -> Steps[float]:
     """Return the NovelSum diversity of a set of embeddings.
 
     Each sample's novelty is a weighted combination of its cosine distances to all samples, where the r-th
@@ -124,7 +125,7 @@ def novelsum(
     >>> novelsum(spread) > novelsum(clump)
     True
     """
-    values = novelty(
+    values = yield from steps_of(novelty)(
         embeddings,
         reference=reference,
         variant=variant,
@@ -143,6 +144,7 @@ def novelsum(
     return float(values.sum() if total == "sum" else values.mean())
 
 
+@stepwise
 def novelty(
     embeddings: ArrayLike,
     *,
@@ -160,7 +162,7 @@ def novelty(
     against: ArrayLike | None = None,
     against_density: ArrayLike | None = None,
     device: str = "cpu",
-) -> NDArray[np.float64]:
+) -> Steps[NDArray[np.float64]]:
     """Return the novelty of every sample, the terms of which `novelsum` is the mean or the sum.
 
     The parameters that are not below, errors, warnings and cost are those of `novelsum`. Higher means that the
@@ -200,25 +202,59 @@ def novelty(
     if against is not None:
         others = _check.embeddings("against", against, directions=True)
         _check.same_width("embeddings", rows, "against", others)
-    theirs = scale = np.ones(n)
+    by_self = form.density_side == "self"  # then the density of a row scales all its distances and changes no rank
+    single = others is None and n == 1
+    scale = theirs = np.ones(n)
+    sums = np.zeros(n)
+
+    def take(tile: Tile) -> None:
+        for part in tile.parts():
+            here = slice(part.start, part.stop)
+            if by_self:
+                value = np.sort(part.gap, axis=1)
+            else:
+                factor = theirs[None, :] if form.density_side == "neighbor" else scale[here, None] + theirs[None, :]
+                value = part.gap * factor
+                if form.rank_by == "weighted":
+                    value.sort(axis=1)
+                else:
+                    gap = part.gap.copy()
+                    if others is None:  # the row itself first, also among copies
+                        gap[np.arange(len(gap)), np.arange(part.start, part.stop)] = -1.0
+                    value = np.take_along_axis(value, np.argsort(gap, axis=1, kind="stable"), axis=1)
+            sums[here] = np.einsum("ij,j->i", value, share, dtype=np.float64)
+
+    share = np.ones(1) if single else _shares(n if others is None else len(others) + 1, proximity_power, form)
+    ranked = Wants(rows, others, take=take)
+    if others is not None:
+        share = share[1:]
+    if power > 0 and density is None:
+        density = yield from _density(
+            rows, reference, neighbors, form.density_statistic, device, [ranked] if by_self and not single else []
+        )
+    elif by_self and not single:
+        yield [ranked]
     if power > 0:
-        if density is None:
-            density = _density(rows, reference, neighbors, form.density_statistic, device)
-        theirs = scale = density_scale(density, n, power)
+        assert density is not None
+        scale = density_scale(density, n, power)
+        theirs = scale
     if others is not None:
         theirs = np.ones(len(others))
-        if power > 0 and form.density_side != "self":
+        if power > 0 and not by_self:
             if against_density is None:
-                against_density = _density(others, reference, neighbors, form.density_statistic, device)
+                against_density = yield from _density(
+                    others, reference, neighbors, form.density_statistic, device, []
+                )
             theirs = density_scale(against_density, len(others), power)
-        return _weighted_distances(rows, scale, proximity_power, form, others, theirs)
-    if n == 1:
+    elif single:
         warn("one sample has no distances; its novelty is 0.")
-        return np.zeros(1)
-    copies = int((same_rows(rows) != np.arange(n)).sum())
-    if copies:
-        warn(f"{copies} of {n} samples are copies of another; they lower the value.")
-    return _weighted_distances(rows, scale, proximity_power, form, None, theirs)
+    else:
+        warn_of_copies(rows)
+    if by_self:
+        return scale * sums
+    if not single:
+        yield [ranked]
+    return sums
 
 
 def resolve_variant(
@@ -279,67 +315,35 @@ def density_scale(density: ArrayLike, n: int, power: float) -> NDArray[np.float6
 
 
 def _density(
-    rows: NDArray[np.floating], reference: ArrayLike | str | None, neighbors: int, statistic: str, device: str
-) -> NDArray[np.float64]:
+    rows: NDArray[np.floating],
+    reference: ArrayLike | str | None,
+    neighbors: int,
+    statistic: str,
+    device: str,
+    beside: list[Wants],
+) -> Steps[NDArray[np.float64]]:
+    """Return the density of the reference around each row; what is wanted beside may come from the same pass."""
+    _check.whole("neighbors", neighbors, 1)
     if isinstance(reference, str):
         warn(
             "the set is its own reference: its outliers count as uninformative. Prefer the pool it comes from."
         )
         reference = None
-    return local_density(rows, reference=reference, neighbors=neighbors, statistic=statistic, device=device)
+    cosine = statistic == "sum_cosine"
+    pool = None if reference is None else _check.embeddings("reference", reference, directions=cosine)
+    if pool is not None:
+        _check.same_width("embeddings", rows, "reference", pool)
+    nearest = Wants(rows, pool, near=neighbors + 14)
+    searched = device == "cpu" and (cosine or even(rows if pool is None else pool))
+    yield [*beside, nearest] if searched else beside
+    return local_density(
+        rows, reference=pool, neighbors=neighbors, statistic=statistic, device=device, known=nearest.known
+    )
 
 
-def _weighted_distances(
-    rows: NDArray[np.floating],
-    scale: NDArray[np.float64],
-    proximity_power: float,
-    form: Variant,
-    others: NDArray[np.floating] | None,
-    theirs: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return for each row the rank-weighted sum or mean of its scaled distances to all rows, or to `others`."""
-    unit = unit_rows(rows)
-    facing = unit if others is None else unit_rows(others, unit.dtype.type)
-    weight = np.arange(1, len(facing) + 1 + (others is not None), dtype=np.float64) ** -proximity_power
+def _shares(count: int, proximity_power: float, form: Variant) -> NDArray[np.float64]:
+    """Return the weights of so many ranks, the row itself among them."""
+    weight = np.arange(1, count + 1, dtype=np.float64) ** -proximity_power
     if not form.include_self:  # the own distance, 0, sorts first and counts nothing
         weight = np.concatenate([[0.0], weight[:-1]])
-    share = weight / weight.sum() if form.reduction == "mean" else weight
-    if others is not None:
-        share = share[1:]
-    tiny = 1e-3 if unit.dtype == np.float32 else 1e-9  # below, rounding shows: subtract directly
-    out = np.empty(len(rows))
-
-    def work(start: int, stop: int) -> None:
-        gap = unit[start:stop] @ facing.T
-        np.subtract(1, gap, out=gap)
-        np.maximum(gap, 0, out=gap)
-        here = np.arange(
-            start, stop if others is None else start
-        )  # the rows themselves among those they face
-        own = here - start, here
-        gap[own] = np.inf
-        row, column = np.nonzero(gap < tiny)
-        for at in range(0, len(row), 4096):
-            i, j = row[at : at + 4096], column[at : at + 4096]
-            step = unit[start + i].astype(np.float64) - facing[j]
-            gap[i, j] = (step * step).sum(axis=1) / 2.0
-        gap[own] = 0.0
-        if (
-            form.density_side == "self"
-        ):  # the row's density scales all its distances alike and changes no rank
-            gap.sort(axis=1)
-            out[start:stop] = scale[start:stop] * np.einsum("ij,j->i", gap, share, dtype=np.float64)
-            return
-        factor = (
-            theirs[None, :] if form.density_side == "neighbor" else scale[start:stop, None] + theirs[None, :]
-        )
-        value = gap * factor
-        if form.rank_by == "weighted":
-            value.sort(axis=1)
-        else:
-            gap[own] = -1.0  # first also among copies
-            value = np.take_along_axis(value, np.argsort(gap, axis=1, kind="stable"), axis=1)
-        out[start:stop] = np.einsum("ij,j->i", value, share, dtype=np.float64)
-
-    over_blocks(len(rows), max(1, min(1024, 2**24 // len(facing))), work)
-    return out
+    return weight / weight.sum() if form.reduction == "mean" else weight

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
 from assay.errors import DataError
-from assay.neighbors.exact import knn
+from assay.neighbors.exact import Known, knn
 from assay.neighbors.same import SAME, norms, same_rows
 
 DENSITY_STATISTICS = ("mean_sq_l2", "sum_cosine")
@@ -21,6 +21,7 @@ def local_density(
     statistic: str = "mean_sq_l2",
     deduplicate: bool | None = None,
     device: str = "cpu",
+    known: Known | None = None,
 ) -> NDArray[np.float64]:
     """Return the density of the reference around each row: the inverse distance to its nearest rows.
 
@@ -41,6 +42,8 @@ def local_density(
         Count rows of the reference that are the same only once. None: with "mean_sq_l2" yes, else no.
     device : str
         Where the search runs, see `knn`.
+    known : Known, optional
+        Rows of the reference proposed by a search made before, see `knn`.
 
     Returns
     -------
@@ -72,11 +75,14 @@ def local_density(
         deduplicate = not cosine
     first = same_rows(pool)
     if deduplicate:
-        pool = pool[first == np.arange(len(pool))]
+        kept = first == np.arange(len(pool))
+        if known is not None:
+            known = Known(np.where(kept, np.cumsum(kept) - 1, -1)[known.indices], known.bound)
+        pool = pool if kept.all() else pool[kept]
     if neighbors > len(pool):
         raise _too_many(neighbors, len(pool))
     metric = "cosine" if cosine else "sqeuclidean"
-    near = knn(rows, min(neighbors + 1, len(pool)), reference=pool, metric=metric, device=device)
+    near = knn(rows, min(neighbors + 1, len(pool)), reference=pool, metric=metric, device=device, known=known)
     length = norms(rows)
     own = np.full(len(rows), near.indices.shape[1])  # the column to leave out; past the end: none
     for column in reversed(range(near.indices.shape[1])):

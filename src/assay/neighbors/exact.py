@@ -25,6 +25,15 @@ class Neighbors:
     distances: NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What another search found: for every query rows of the reference (n, w), and a cosine distance (n,) that no
+    other row falls short of. A row of -1 counts as none."""
+
+    indices: NDArray[np.int64]
+    bound: NDArray[np.float64]
+
+
 def knn(
     queries: ArrayLike,
     k: int,
@@ -32,6 +41,7 @@ def knn(
     reference: ArrayLike | None = None,
     metric: str = "l2",
     device: str = "cpu",
+    known: Known | None = None,
 ) -> Neighbors:
     """Return the exact k nearest rows of `reference` for every row of `queries`.
 
@@ -52,6 +62,9 @@ def knn(
         Euclidean distance, its square, or 1 - cosine.
     device : str
         "cpu", "cuda", "cuda:1" ...; anything but "cpu" needs torch.
+    known : Known, optional
+        Rows proposed by a search made before. They are proven like others, so that the result is the same; only
+        queries for which the proof fails are searched again.
 
     Returns
     -------
@@ -86,7 +99,7 @@ def knn(
     if metric == "cosine":
         asking = unit_rows(asking, np.float64)
         answering = asking if reference is None else unit_rows(answering, np.float64)
-    indices, squares = _nearest(asking, answering, k, own=reference is None, device=device)
+    indices, squares = _nearest(asking, answering, k, own=reference is None, device=device, known=known)
     if metric == "cosine":
         squares /= 2.0
     elif metric == "l2":
@@ -95,24 +108,39 @@ def knn(
 
 
 def _nearest(
-    asking: NDArray[np.floating], answering: NDArray[np.floating], k: int, *, own: bool, device: str
+    asking: NDArray[np.floating],
+    answering: NDArray[np.floating],
+    k: int,
+    *,
+    own: bool,
+    device: str,
+    known: Known | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return indices and squared distances of the k nearest rows, proven."""
-    reach = norms(answering)
-    longest = max(float(reach.max()), float(norms(asking).max()))
+    indices = np.empty((len(asking), k), dtype=np.int64)
+    squares = np.empty((len(asking), k))
+    todo = np.arange(len(asking))
+    reach, length = norms(answering), norms(asking)
+    if known is not None and known.indices.shape[1] >= k:
+        for start in range(0, len(asking), 8192):
+            rows = todo[start : start + 8192]
+            indices[rows], squares[rows] = _measure(asking, rows, answering, known.indices[rows], k, own)
+        with np.errstate(invalid="ignore"):  # |x - y|^2 = (|x| - |y|)^2 + 2 |x| |y| (cosine distance)
+            left = 2.0 * length * float(reach.min()) * known.bound
+        todo = todo[~(squares[:, -1] <= left)]
+        if not len(todo):
+            return indices, squares
+    longest = max(float(reach.max()), float(length.max()))
     scale = 2.0 ** -math.floor(math.log2(longest)) if longest > 0 else 1.0  # a power of two: no rounding
     q32 = (asking * scale).astype(np.float32)
     r32 = q32 if answering is asking else (answering * scale).astype(np.float32)
     # |computed - true| of a squared distance from float32 norms and products, for any order of summation
-    slack = (asking.shape[1] + 8) * 2.0**-24 * (longest * scale + norms(asking) * scale) ** 2
-    indices = np.empty((len(asking), k), dtype=np.int64)
-    squares = np.empty((len(asking), k))
-    todo = np.arange(len(asking))
+    slack = (asking.shape[1] + 8) * 2.0**-24 * (longest * scale + length * scale) ** 2
     width = k + own + 12
     while len(todo):
         width = min(width, len(answering))
         step = max(1, min(8192, 2**25 // width))
-        left: list[NDArray[np.intp]] = []
+        unsure: list[NDArray[np.intp]] = []
         for start in range(0, len(todo), step):
             rows = todo[start : start + step]
             found, edge = _search(q32[rows], r32, width, device)
@@ -121,8 +149,8 @@ def _nearest(
             index, square = _measure(asking, rows, answering, found, k, own)
             proven = square[:, -1] * scale * scale <= edge - slack[rows]
             indices[rows], squares[rows] = index, square
-            left.append(rows[~proven])
-        todo = np.concatenate(left)
+            unsure.append(rows[~proven])
+        todo = np.concatenate(unsure)
         width *= 4
     return indices, squares
 
@@ -202,6 +230,7 @@ def _measure(
         np.einsum("qkd,qkd->qk", gap, gap, out=square[start:stop])
 
     over_blocks(len(index), block, work)
+    square[index < 0] = np.inf
     if own:
         square[index == rows[:, None]] = np.inf
     order = np.argsort(square, axis=1, kind="stable")[:, :k]

@@ -23,11 +23,13 @@ def norms(matrix: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def unit_rows(matrix: NDArray[np.floating], dtype: type[np.floating] | None = None) -> NDArray[np.floating]:
-    """Return the rows scaled to norm 1, rounded once from float64 to `dtype` (default: the input's)."""
+    """Return the rows scaled to norm 1, rounded once from float64 to `dtype` (default: the input's); zero rows stay."""
     unit = np.empty(matrix.shape, dtype=dtype or matrix.dtype)
     for start in range(0, len(matrix), BLOCK):
         block = matrix[start : start + BLOCK].astype(np.float64)
-        block /= np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]
+        length = np.sqrt(np.einsum("ij,ij->i", block, block))
+        length[length == 0] = 1.0
+        block /= length[:, None]
         unit[start : start + BLOCK] = block
     return unit
 
