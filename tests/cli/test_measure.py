@@ -12,7 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.diversity import novelsum, novelty
+from assay import __version__
+from assay.diversity import (
+    MEASURES,
+    cluster_inertia,
+    facility_location,
+    knn_distance,
+    novelsum,
+    novelty,
+    partition_entropy,
+    radius,
+    ttr,
+    vendi_score,
+)
 from assay.neighbors import knn
 from tests.cli.conftest import Assay, files_in, rows, tfidf, write_json, write_lines, write_vectors
 
@@ -28,25 +40,30 @@ def test_sets_against_a_reference(assay: Assay, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     va, vb, vp = tfidf(a, b, pool)
     whole = json.loads(done.out)
-    direction = "higher is more diverse"
-    assert whole["results"] == [
-        {
-            "set": "a.json",
+    for result, name, vectors in zip(whole["results"], ("a.json", "b.jsonl"), (va, vb), strict=True):
+        assert result == {
+            "set": name,
             "n": 16,
             "measure": "novelsum",
-            "value": novelsum(va, reference=vp),
-            "direction": direction,
-        },
-        {
-            "set": "b.jsonl",
-            "n": 16,
-            "measure": "novelsum",
-            "value": novelsum(vb, reference=vp),
-            "direction": direction,
-        },
-    ]
-    assert whole["parameters"]["reference"] == "pool.jsonl"
-    assert whole["parameters"]["density_power"] == 0.5
+            "value": novelsum(vectors, reference=vp),
+            "direction": "higher is more diverse",
+            "note": "",
+            "parameters": {
+                "variant": "official",
+                "neighbors": 10,
+                "density_power": 0.5,
+                "proximity_power": 1.0,
+                "density_side": "self",
+                "density_statistic": "mean_sq_l2",
+                "include_self": True,
+                "reduction": "mean",
+                "rank_by": "distance",
+                "device": "cpu",
+            },
+            "warnings": [],
+        }
+    assert whole["reference"] == "pool.jsonl"
+    assert whole["assay"] == __version__
     assert whole["encoder"]["encoder"] == "tfidf"
     assert whole["warnings"] == []
 
@@ -151,6 +168,140 @@ def test_options_mean_what_they_mean_in_python(
     assert result["value"] == novelsum(vectors, reference=reference, **keywords)
     plain = assay("measure", "v.npy", "--reference", "r.npy", "--format", "json")
     assert result["value"] != json.loads(plain.out)["results"][0]["value"]
+
+
+def test_all_measures_with_their_settings_notes_and_reasons(assay: Assay, tmp_path: Path) -> None:
+    records = rows(40)
+    write_lines(tmp_path / "a.jsonl", [*records, records[3]])
+    write_lines(tmp_path / "pool.jsonl", rows(60))
+    done = assay(
+        "measure", "a.jsonl", "--measures", "all", "--reference", "pool.jsonl", "--encoder", "tfidf",
+        "--format", "json", "--set", "cluster_inertia.n_clusters=5", "--set", "ttr.n_tokens=8",
+        "--set", "radius.ddof=1", "--set", "vendi_score.order=inf", "--set", "knn_distance.metric=l2",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    found = {row["measure"]: row for row in json.loads(done.out)["results"]}
+    assert list(found) == list(MEASURES)
+    va, vp = tfidf([*records, records[3]], rows(60))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert found["cluster_inertia"]["value"] == cluster_inertia(va, n_clusters=5)
+        assert found["radius"]["value"] == radius(va, ddof=1)
+        assert found["vendi_score"]["value"] == vendi_score(va, order=float("inf"))
+        assert found["knn_distance"]["value"] == knn_distance(va, metric="l2")
+        assert found["facility_location"]["value"] == facility_location(va, reference=vp)
+        texts = [f"{row['instruction']}\n{row['output']}" for row in [*records, records[3]]]
+        assert found["ttr"]["value"] == ttr(texts, n_tokens=8)
+    assert found["radius"]["parameters"] == {"ddof": 1, "floor": 1e-10}
+    assert found["ttr"]["parameters"] == {
+        "n_tokens": 8,
+        "tokenizer": "tokens",
+        "lowercase": True,
+        "level": "sample",
+    }
+    copies = "1 of 41 samples are copies of another; they make the set less diverse."
+    assert found["distsum_l2"]["warnings"] == [copies]
+    assert found["distsum_l2"]["note"] == copies
+    assert found["partition_entropy"]["value"] is None
+    assert found["partition_entropy"]["note"] == (
+        "not computed: reference must have at least n_clusters rows (1000); got 60. Use fewer clusters."
+    )
+    assert found["vocd_d"]["note"] == (
+        "not computed: texts must have enough words for n_max=50; all 41 have at most 50 words."
+    )
+    assert done.err.count(copies) == 1
+
+
+def test_measures_that_lack_their_data_say_so(assay: Assay, tmp_path: Path) -> None:
+    write_vectors(tmp_path / "v.npy", 12)
+    done = assay("measure", "v.npy", "--measures", "radius,ttr,facility_location", "--format", "csv")
+    [header, *lines] = csv.reader(io.StringIO(done.out))
+    assert header == ["set", "n", "measure", "value", "direction", "note"]
+    assert [line[-1] for line in lines] == [
+        "",
+        "not computed: ttr needs texts; got none.",
+        "not computed: facility_location needs a reference; got none.",
+    ]
+    for name, reason in (
+        ("ttr", "ttr needs texts"),
+        ("facility_location", "facility_location needs a reference"),
+    ):
+        done = assay("measure", "v.npy", "--measures", name)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.endswith(f"error: {reason}; got none.\n")
+    done = assay("measure", "v.npy", "--measures", "knn_distance", "--set", "knn_distance.neighbors=12")
+    assert done.err.endswith(
+        "error: knn_distance: neighbors must be < the rows of embeddings (12); got 12. Use fewer neighbors.\n"
+    )
+
+
+def test_settings_are_replayed_and_given_centroids_are_inputs(assay: Assay, tmp_path: Path) -> None:
+    vectors = write_vectors(tmp_path / "v.npy", 30)
+    centroids = write_vectors(tmp_path / "c.npy", 4, seed=1)
+    first = assay(
+        "measure", "v.npy", "--measures", "partition_entropy,knn_distance", "-o", "out", "--format", "json",
+        "--set", "partition_entropy.centroids=c.npy", "--set", "partition_entropy.log_base=2",
+        "--set", "knn_distance.statistic=mean", "--set", "knn_distance.neighbors=3",
+        "--set", "partition_entropy.max_points_per_centroid=none", "--set", "partition_entropy.normalise=true",
+    )  # fmt: skip
+    assert first.code == 0, first.err
+    [entropy, near] = json.loads(first.out)["results"]
+    assert entropy["value"] == partition_entropy(vectors, centroids=centroids, log_base="2", normalise=True)
+    assert near["value"] == knn_distance(vectors, neighbors=3, statistic="mean")
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
+    assert manifest["parameters"]["set"][2] == "knn_distance.statistic=mean"
+    assert [entry["path"] for entry in manifest["inputs"]] == ["v.npy", "c.npy"]
+    assert manifest["results"][1]["parameters"]["statistic"] == "mean"
+    assert json.loads(assay("run", "out/manifest.json").out) == json.loads(first.out)
+    write_vectors(tmp_path / "c.npy", 4, seed=2)
+    assert "input c.npy has changed since" in assay("run", "out/manifest.json").err
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("knn_distance.neighbors", "--set must be MEASURE.OPTION=VALUE; got 'knn_distance.neighbors'."),
+        (
+            "knn_dist.neighbors=2",
+            "unknown measure 'knn_dist'. Did you mean 'knn_distance'? See: assay measures",
+        ),
+        (
+            "knn_distance.neighbours=2",
+            "unknown option of knn_distance 'neighbours'. Did you mean 'neighbors'? See: assay measures knn_distance",
+        ),
+        ("knn_distance.neighbors=two", "knn_distance.neighbors must be a whole number; got 'two'."),
+        ("knn_distance.neighbors=2.5", "knn_distance.neighbors must be a whole number; got '2.5'."),
+        ("radius.floor=low", "radius.floor must be a number; got 'low'."),
+        ("radius.ddof=2", "radius.ddof must be one of 0, 1; got '2'."),
+        ("partition_entropy.normalise=yes", "partition_entropy.normalise must be true or false; got 'yes'."),
+        (
+            "knn_distance.metric=cosin",
+            "knn_distance.metric must be one of cosine, l2, sqeuclidean; got 'cosin'. Did you mean 'cosine'?",
+        ),
+        (
+            "cluster_inertia.centroids=c.npy",
+            "cluster_inertia.centroids must be an existing file; there is no c.npy.",
+        ),
+        (
+            "novelsum.rank_by=weighted",
+            "--set must be for other measures; got 'novelsum.rank_by=weighted'. Use --rank-by.",
+        ),
+        ("ttr.tokenizer=split", "--set must not be ttr.tokenizer; a tokenizer is a function: use Python."),
+        ("knn_distance.device=cuda", "--set must not be knn_distance.device; use --device."),
+        (
+            "vocd_d.seed=1",
+            "--set must be for a measure that is computed; got 'vocd_d.seed=1'. Add it to --measures.",
+        ),
+    ],
+)
+def test_settings_are_checked_before_anything_is_read(
+    assay: Assay, tmp_path: Path, given: str, message: str
+) -> None:
+    measures = ",".join(name for name in MEASURES if name != "vocd_d")
+    done = assay("measure", "none.npy", "--measures", measures, "--set", given)
+    assert (done.code, done.out, done.err) == (2, "", f"error: {message}\n")
+    done = assay("measure", "none.npy", "--measures", measures, *["--set", "radius.ddof=1"] * 2)
+    assert done.err == "error: --set must give radius.ddof once; got it twice.\n"
 
 
 @pytest.mark.parametrize("quiet", [[], ["--quiet"]])

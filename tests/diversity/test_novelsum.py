@@ -66,7 +66,9 @@ def test_t3_to_the_last_digit(options, printed):
 
 def test_t3_special_sets():
     four = np.repeat(T3_X[[0, 1]], 4, axis=0)
-    with pytest.warns(AssayWarning, match=r"6 of 8 samples are copies of another; they lower the value\."):
+    with pytest.warns(
+        AssayWarning, match=r"6 of 8 samples are copies of another; they make the set less diverse\."
+    ):
         digits(novelsum(four, reference=T3_R, neighbors=3), T3["two rows by four"])
         digits(novelsum(four), T3["two rows by four, no density"])
     with pytest.warns(AssayWarning, match=r"7 of 8 samples are copies of another"):

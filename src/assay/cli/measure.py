@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import types
+import typing
 import warnings
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from assay import __version__
 from assay.cli import options
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
     from assay.cli.console import Talk
     from assay.cli.inputs import Records
+
+COLUMNS = ("set", "n", "measure", "value", "direction", "note")
 
 
 def measure(
@@ -27,6 +34,16 @@ def measure(
     ] = None,
     reference_vectors: Annotated[
         str | None, flag("--reference-vectors", help="Ready vectors of the reference.", panel=DATA)
+    ] = None,
+    set_options: Annotated[
+        list[str] | None,
+        flag(
+            "--set",
+            help="An option of another measure, such as knn_distance.neighbors=5; may be repeated. "
+            "See: assay measures NAME.",
+            panel=METHOD,
+            metavar="MEASURE.OPTION=VALUE",
+        ),
     ] = None,
     per_row: Annotated[
         bool,
@@ -95,6 +112,7 @@ def measure(
     from assay.cli import console, inputs, manifest
     from assay.cli.output import open_folder, staged
     from assay.diversity import MEASURES
+    from assay.diversity.together import settings as resolved
     from assay.errors import AssayWarning, DataError
 
     names = list(MEASURES) if measures == "all" else [name.strip() for name in measures.split(",")]
@@ -109,7 +127,7 @@ def measure(
         raise DataError(f"vectors must name one file a set ({len(sources)}); got {len(ready)}.")
     _check.at_least("proximity_power", proximity_power, 0)
     _check.at_least("neighbors", neighbors, 1)
-    settings: dict[str, Any] = {
+    of_novelsum: dict[str, Any] = {
         "variant": variant,
         "neighbors": neighbors,
         "density_power": density_power,
@@ -120,7 +138,9 @@ def measure(
         "reduction": reduction,
         "rank_by": rank_by,
     }
-    resolved = _resolved(settings, reference)
+    resolved("novelsum", of_novelsum | {"reference": reference})  # raises by an option that is wrong
+    chosen, files_given = _set(set_options or [], names)
+    chosen["novelsum"] = of_novelsum
     data = [
         inputs.Given("set", source, file, shape, limit) for source, file in zip(sources, ready, strict=True)
     ]
@@ -135,42 +155,44 @@ def measure(
     talk = console.Talk(quiet)
     encode = inputs.check(data, reading, embedding)
     files = [entry for one in data for entry in (one.source, one.vectors) if entry is not None]
+    files += [path for _, _, path in files_given]
     folder = None if output is None else open_folder(output, files, overwrite=overwrite, resume=resume)
 
     with talk.stage("read", ", ".join(one.source for one in data)):
         found = [inputs.load(one, reading) for one in data]
+        beside = []
+        for name, option, path in files_given:
+            beside.append(inputs.load(inputs.Given(f"{name} {option}", path), inputs.Reading()))
+            chosen[name][option] = beside[-1].matrix
     lexical = any(MEASURES[name].takes == "texts" for name in names)
     encoding = embedding.fill(found, encode, talk, folder, keep_texts=lexical)
     sets, other = found[: len(sources)], found[-1] if len(found) > len(sources) else None
-    settings |= {"reference": reference if other is None else other.matrix, "device": embedding.search_device}
-    if len({len(records) for records in sets}) > 1 and not (per_row and other is not None):
+    pool = reference if other is None else other.matrix
+    sensitive = [name for name in names if not MEASURES[name].size.startswith(("hardly", "none"))]
+    if sensitive and len({len(records) for records in sets}) > 1 and not (per_row and other is not None):
         sizes = ", ".join(f"{len(records):,}" for records in sets)
         warnings.warn(
-            f"the sets have different sizes ({sizes}), and {', '.join(names)} depends on the size. "
+            f"the sets have different sizes ({sizes}), and {', '.join(sensitive)} "
+            f"depend{'s' if len(sensitive) == 1 else ''} on the size. "
             "Compare equal sizes, for instance with --limit.",
             AssayWarning,
             stacklevel=1,
         )
+    settings = of_novelsum | {"reference": pool, "device": embedding.search_device}
     if per_row:
         rows = [row for records in sets for row in _rows(records, other, settings, talk)]
         whole: Any = rows
     else:
-        rows = []
-        for records in sets:
-            for name in names:
-                value, reason = _measured(name, records, other, settings, talk, alone=len(names) == 1)
-                rows.append(
-                    {
-                        "set": records.given.source,
-                        "n": len(records),
-                        "measure": name,
-                        "value": value,
-                        "direction": reason or MEASURES[name].direction,
-                    }
-                )
+        results = [
+            row
+            for records in sets
+            for row in _measured(names, records, pool, chosen, embedding.search_device, talk)
+        ]
+        rows = [{key: row[key] for key in COLUMNS} for row in results]
         whole = {
-            "results": rows,
-            "parameters": resolved,
+            "assay": __version__,
+            "reference": reference,
+            "results": results,
             "encoder": encoding["encoder"],
             "warnings": talk.warned,
         }
@@ -178,57 +200,122 @@ def measure(
         with staged(folder) as stage:
             write_json(stage / "measure.json", whole)
             counts = {records.given.source: len(records) for records in sets}
-            results = None if per_row else rows
             manifest.write(
-                stage, measure, given, found, encoding=encoding, counts=counts, results=results, talk=talk
+                stage,
+                measure,
+                given,
+                [*found, *beside],
+                encoding=encoding,
+                counts=counts,
+                results=None if per_row else results,
+                talk=talk,
             )
     console.show(rows, form, whole=whole)
 
 
 def _measured(
-    name: str, records: Records, other: Records | None, settings: dict[str, Any], talk: Talk, *, alone: bool
-) -> tuple[float | None, str]:
-    """Return the value of a measure, or None and the reason; a measure asked for `alone` raises instead."""
-    from assay.diversity import MEASURES
+    names: list[str],
+    records: Records,
+    pool: Any,
+    chosen: dict[str, dict[str, Any]],
+    device: str,
+    talk: Talk,
+) -> list[dict[str, Any]]:
+    """Return a row a measure, with its value or why there is none; a measure asked for alone raises instead."""
+    from assay.diversity import MEASURES, together
     from assay.errors import DataError
 
-    row = MEASURES[name]
-    options = settings if name == "novelsum" else {}
-    if row.reference == "required":
-        options = {"reference": None if other is None else other.matrix}
-    with talk.stage(f"measure {name}", f"{records.given.source}, {len(records):,} records"):
-        try:
-            if row.reference == "required" and other is None:
-                raise DataError(f"reference must be a source for {name}; got none.")
-            if row.takes == "texts" and not records.texts:
-                raise DataError(f"{name} needs texts; {records.given.source} holds vectors only.")
-            return row.function(records.texts if row.takes == "texts" else records.matrix, **options), ""
-        except DataError as error:
-            if alone:
-                raise
-            return None, f"not computed: {error}"
+    source = records.given.source
+    with talk.stage("measure", f"{', '.join(names)} of {source}, {len(records):,} records") as progress:
+        found = together(
+            records.matrix,
+            texts=records.texts or None,
+            reference=pool,
+            measures=names,
+            options={name: chosen[name] for name in names if name in chosen},
+            device=device,
+            progress=progress,
+        )
+    rows = []
+    for name, one in found.items():
+        if one.value is None and len(names) == 1:
+            raise DataError(
+                one.reason if name in one.reason or name == "novelsum" else f"{name}: {one.reason}"
+            )
+        note = f"not computed: {one.reason}" if one.reason else " ".join(one.warnings)
+        rows.append(
+            {
+                "set": source,
+                "n": one.n if one.value is not None else len(records),
+                "measure": name,
+                "value": one.value,
+                "direction": MEASURES[name].direction,
+                "note": note,
+                "parameters": one.parameters,
+                "warnings": list(one.warnings),
+            }
+        )
+    return rows
 
 
-def _resolved(settings: dict[str, Any], reference: str | None) -> dict[str, Any]:
-    """Return what the options come to, for the result; raise by one that is wrong."""
-    from assay.diversity.novelsum import resolve_density_power, resolve_variant
+def _set(given: list[str], names: list[str]) -> tuple[dict[str, dict[str, Any]], list[tuple[str, str, str]]]:
+    """Return what ``--set`` gives to each measure, typed as its function says, and the files of vectors apart."""
+    from assay import _check
+    from assay.diversity import MEASURES
+    from assay.diversity.together import check_options
+    from assay.errors import DataError
 
-    form = resolve_variant(
-        settings["variant"], settings["density_side"], settings["density_statistic"], settings["include_self"],
-        settings["reduction"], settings["rank_by"],
-    )  # fmt: skip
-    return {
-        "reference": reference,
-        "variant": settings["variant"],
-        "neighbors": settings["neighbors"],
-        "proximity_power": settings["proximity_power"],
-        "density_power": resolve_density_power(settings["density_power"], reference is not None),
-        "density_side": form.density_side,
-        "density_statistic": form.density_statistic,
-        "include_self": form.include_self,
-        "reduction": form.reduction,
-        "rank_by": form.rank_by,
-    }
+    chosen: dict[str, dict[str, Any]] = {}
+    files: list[tuple[str, str, str]] = []
+    for entry in given:
+        key, equals, value = entry.partition("=")
+        name, dot, option = key.strip().partition(".")
+        if not (equals and dot and option):
+            raise DataError(f"set_options must be MEASURE.OPTION=VALUE; got {entry!r}.")
+        _check.known("measure", name, MEASURES, "assay measures")
+        check_options(name, [option])
+        if name == "novelsum":
+            raise DataError(
+                f"set_options must be for other measures; got {entry!r}. Use --{option.replace('_', '-')}."
+            )
+        if option in ("reference", "device", "tokenizer"):
+            raise DataError(
+                f"set_options must not be {key}; "
+                + ("a tokenizer is a function: use Python." if option == "tokenizer" else f"use --{option}.")
+            )
+        if name not in names:
+            raise DataError(
+                f"set_options must be for a measure that is computed; got {entry!r}. Add it to --measures."
+            )
+        if option in chosen.setdefault(name, {}):
+            raise DataError(f"set_options must give {key} once; got it twice.")
+        chosen[name][option] = _typed(key, value.strip(), MEASURES[name].function, option)
+        if option == "centroids":
+            if not Path(value).is_file():
+                raise DataError(f"{key} must be an existing file; there is no {value}.")
+            files.append((name, option, value.strip()))
+    return chosen, files
+
+
+def _typed(key: str, value: str, function: Callable[..., Any], option: str) -> Any:
+    """Return a value as the type that the signature of the function gives to the option."""
+    from assay import _check
+    from assay.errors import DataError
+
+    hint = typing.get_type_hints(function)[option]
+    kinds = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    if types.NoneType in kinds and value == "none":
+        return None
+    if typing.get_origin(kinds[0]) is typing.Literal:
+        allowed = {str(one): one for one in typing.get_args(kinds[0])}
+        return allowed[_check.choice(key, value, allowed)]
+    for kind, what in ((bool, "true or false"), (int, "a whole number"), (float, "a number")):
+        if kind in kinds:
+            try:
+                return {"true": True, "false": False}[value] if kind is bool else kind(value)
+            except (KeyError, ValueError):
+                raise DataError(f"{key} must be {what}; got {value!r}.") from None
+    return value
 
 
 def _rows(

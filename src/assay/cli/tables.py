@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import typing
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -24,6 +27,7 @@ def measures(
             "reference": row.reference,
             "direction": row.direction,
             "size": row.size,
+            "options": _options(row.function),
             "cost": row.cost,
             "source": row.source,
         }
@@ -53,6 +57,20 @@ def selectors(
         for key, row in SELECTORS.items()
     ]
     _print(rows, name, format, "selector")
+
+
+def _options(function: Callable[..., Any]) -> str:
+    """Return the options of a measure with their defaults, the other choices in brackets."""
+    hints = typing.get_type_hints(function)
+    shown = []
+    for name, parameter in list(inspect.signature(function).parameters.items())[1:]:
+        if name in ("reference", "density", "device"):
+            continue
+        default = getattr(parameter.default, "__name__", parameter.default)
+        others = [str(one) for one in typing.get_args(hints[name]) if one != default]
+        choices = typing.get_origin(hints[name]) is typing.Literal
+        shown.append(f"{name}={default}" + (f" ({', '.join(others)})" if choices else ""))
+    return ", ".join(shown)
 
 
 def _print(rows: list[dict[str, Any]], name: str | None, form: str, kind: str) -> None:

@@ -13,12 +13,14 @@ from assay.diversity.lexical import ttr, vocd_d
 from assay.diversity.novelsum import novelsum, novelty
 from assay.diversity.partition import cluster_inertia, partition_entropy
 from assay.diversity.spectrum import log_determinant, vendi_score
+from assay.diversity.together import Measurement, together
 
 __all__ = [
     "MEASURES",
     "Comparison",
     "Correlation",
     "Measure",
+    "Measurement",
     "cluster_inertia",
     "compare",
     "correlate",
@@ -32,6 +34,7 @@ __all__ = [
     "novelty",
     "partition_entropy",
     "radius",
+    "together",
     "ttr",
     "vendi_score",
     "vocd_d",

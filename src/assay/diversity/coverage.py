@@ -34,7 +34,8 @@ def facility_location(
         The rows to be covered, usually the pool that the set was taken from.
     form : {"coverage", "cost", "mean_coverage"}
         Sum over the reference of 1 - distance to the nearest sample; sum of that distance; coverage divided by N.
-        Which of them the paper's tables show is unverified; their magnitudes suggest coverage.
+        Which of them the paper's tables show is unverified; their magnitudes suggest coverage. OpenDataArena has the
+        cost by "l2".
     metric : {"cosine", "l2"}
         Distance. Coverage by "l2" may be negative.
     device : str

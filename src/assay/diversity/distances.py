@@ -51,6 +51,7 @@ def distsum_cosine(embeddings: ArrayLike, *, form: Form = "mean_offdiag") -> flo
     """
     _check.choice("form", form, get_args(Form))
     rows = _at_least_two(embeddings, directions=True)
+    warn_of_copies(rows)
     total = np.zeros(rows.shape[1])
     for start in range(0, len(rows), 8192):
         total += unit_rows(rows[start : start + 8192], np.float64).sum(axis=0)
@@ -110,6 +111,7 @@ def distsum_l2(embeddings: ArrayLike, *, form: Form = "mean_offdiag") -> Steps[f
             sums[here] = np.sqrt(square, out=square).sum(axis=1, dtype=np.float64)
 
     yield [Wants(rows, take=take)]
+    warn_of_copies(rows)
     return _in_form(float(sums.sum()), len(rows), form)
 
 
@@ -135,7 +137,7 @@ def knn_distance(
     statistic : {"kth", "mean"}
         Distance to the k-th neighbour, or the mean over the k nearest.
     metric : {"cosine", "l2", "sqeuclidean"}
-        See `assay.neighbors.knn`.
+        See `assay.neighbors.knn`. emb-diversity has the 2nd neighbour, OpenDataArena the mean over 10 by "l2".
     device : str
         Where the neighbour search runs.
 
@@ -147,7 +149,7 @@ def knn_distance(
     Raises
     ------
     DataError
-        ``neighbors`` beyond n - 1, rows that are not finite, zero rows under cosine.
+        Fewer than two rows, ``neighbors`` beyond n - 1, rows that are not finite, zero rows under cosine.
 
     Notes
     -----
@@ -190,7 +192,7 @@ def radius(embeddings: ArrayLike, *, ddof: Literal[0, 1] = 0, floor: float = 1e-
         0 divides the variance by n, 1 by n - 1.
     floor : float > 0
         A dimension with a smaller standard deviation counts as this; a warning says how many did, since one
-        dead dimension moves the value.
+        dead dimension moves the value. OpenDataArena has ddof 0 and 1e-10, emb-diversity 1 and 1e-12.
 
     Returns
     -------
@@ -212,8 +214,9 @@ def radius(embeddings: ArrayLike, *, ddof: Literal[0, 1] = 0, floor: float = 1e-
     2.0
     """
     _check.at_least("floor", floor, 0, strict=True)
-    _check.choice("ddof", str(ddof), ("0", "1"))
+    _check.whole("ddof", ddof, 0, 1)
     rows = _at_least_two(embeddings)
+    warn_of_copies(rows)
     mean = np.zeros(rows.shape[1])
     for start in range(0, len(rows), 8192):
         mean += rows[start : start + 8192].sum(axis=0, dtype=np.float64)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +15,38 @@ from numpy.typing import NDArray
 from assay import _check
 from assay.errors import DataError, warn
 
-# Han characters and kana one by one; other letters and digits in words, with inner apostrophes
-_HAN = r"\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f"
-_TOKEN = re.compile(rf"[{_HAN}]|(?:(?![{_HAN}])[^\W_])+(?:['’](?:(?![{_HAN}])[^\W_])+)*")
+# Han characters and kana one by one
+_HAN = (
+    r"\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+)
 
 Tokenizer = Callable[[str], Sequence[str]]
 
 
 def tokens(text: str) -> list[str]:
-    """Return the words of a text; Chinese and Japanese characters are words of their own.
+    """Return the words of a text: runs of letters, their marks and digits, apostrophes and joiners within them.
+
+    Chinese and Japanese characters are words of their own. Text is normalised first (NFKC, and ’ to '), so that
+    full-width forms and letters with accents are the same word however they are typed. Everything else separates
+    words and is none: spaces, punctuation, hyphens, underscores, emoji. Languages written without spaces, such as
+    Thai, have long words.
 
     Examples
     --------
-    >>> tokens("Don't mix 3 things: 中文 too.")
-    ["Don't", 'mix', '3', 'things', '中', '文', 'too']
+    >>> tokens("Don't mix 3 things: 中文 too. 👍 ＡＢＣ")
+    ["Don't", 'mix', '3', 'things', '中', '文', 'too', 'ABC']
     """
-    return _TOKEN.findall(text)
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text).replace("’", "'")
+    return _pattern().findall(plain)
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    marks = "".join(chr(code) for code in (*range(0x300, 0x1E000), *range(0xE0100, 0xE01F0))
+                    if unicodedata.category(chr(code))[0] == "M")  # fmt: skip
+    letter = rf"(?:(?![{_HAN}])[^\W_][{marks}]*)"
+    return re.compile(rf"[{_HAN}]|{letter}+(?:['\u200c\u200d]{letter}+)*")
 
 
 def ttr(
@@ -36,7 +55,7 @@ def ttr(
     n_tokens: int = 30,
     tokenizer: Tokenizer = tokens,
     lowercase: bool = True,
-    level: str = "sample",
+    level: Literal["sample", "corpus"] = "sample",
 ) -> float:
     """Return the expected share of different words among `n_tokens` words drawn from a text, mean over texts.
 
@@ -49,7 +68,7 @@ def ttr(
     n_tokens : int
         Words drawn without replacement. The paper's 30 is unverified.
     tokenizer : callable
-        From a text to its words; the paper's is unknown.
+        From a text to its words, by default `assay.diversity.lexical.tokens`; the paper's is unknown.
     lowercase : bool
         Whether case is ignored.
     level : {"sample", "corpus"}
@@ -71,7 +90,7 @@ def ttr(
 
     Notes
     -----
-    The expectation is exact (hypergeometric), so there is no seed: for type counts c with sum T,
+    The expectation is exact (hypergeometric), the only method, so there is no seed: for type counts c with sum T,
     E[types] = sum over types of 1 - C(T - c, N) / C(T, N). O(words).
     Source: Richards 1987.
 
@@ -81,7 +100,7 @@ def ttr(
     0.8333333333333334
     """
     _check.choice("level", level, ("sample", "corpus"))
-    _check.at_least("n_tokens", n_tokens, 1)
+    _check.whole("n_tokens", n_tokens, 1)
     counts = _counts(texts, tokenizer, lowercase, level)
     long = [c for c in counts if c.sum() >= n_tokens]
     _left_out(len(counts) - len(long), len(counts), f"n_tokens={n_tokens}", f"fewer than {n_tokens} words")
@@ -93,11 +112,11 @@ def vocd_d(
     *,
     n_min: int = 35,
     n_max: int = 50,
-    method: str = "exact",
+    method: Literal["exact", "sampled"] = "exact",
     within_sample: int = 100,
     iterations: int = 3,
     seed: int = 0,
-    on_unbounded: str = "exclude",
+    on_unbounded: Literal["exclude", "cap", "median"] = "exclude",
     tokenizer: Tokenizer = tokens,
     lowercase: bool = True,
 ) -> float:
@@ -143,7 +162,9 @@ def vocd_d(
     """
     _check.choice("method", method, ("exact", "sampled"))
     _check.choice("on_unbounded", on_unbounded, ("exclude", "cap", "median"))
-    if not 1 <= n_min <= n_max:
+    _check.whole("within_sample", within_sample, 1)
+    _check.whole("iterations", iterations, 1)
+    if not 1 <= _check.whole("n_min", n_min) <= _check.whole("n_max", n_max):
         raise DataError(f"n_min and n_max must be 1 <= n_min <= n_max; got {n_min} and {n_max}.")
     counts = _counts(texts, tokenizer, lowercase, "sample")
     long = [c for c in counts if c.sum() > n_max]

@@ -202,7 +202,9 @@ def novelty(
     if against is not None:
         others = _check.embeddings("against", against, directions=True)
         _check.same_width("embeddings", rows, "against", others)
-    by_self = form.density_side == "self"  # then the density of a row scales all its distances and changes no rank
+    by_self = (
+        form.density_side == "self"
+    )  # then the density of a row scales all its distances and changes no rank
     single = others is None and n == 1
     scale = theirs = np.ones(n)
     sums = np.zeros(n)
@@ -213,7 +215,11 @@ def novelty(
             if by_self:
                 value = np.sort(part.gap, axis=1)
             else:
-                factor = theirs[None, :] if form.density_side == "neighbor" else scale[here, None] + theirs[None, :]
+                factor = (
+                    theirs[None, :]
+                    if form.density_side == "neighbor"
+                    else scale[here, None] + theirs[None, :]
+                )
                 value = part.gap * factor
                 if form.rank_by == "weighted":
                     value.sort(axis=1)
@@ -228,16 +234,14 @@ def novelty(
     ranked = Wants(rows, others, take=take)
     if others is not None:
         share = share[1:]
-    if power > 0 and density is None:
-        density = yield from _density(
-            rows, reference, neighbors, form.density_statistic, device, [ranked] if by_self and not single else []
-        )
-    elif by_self and not single:
-        yield [ranked]
+    beside = [ranked] if by_self and not single else []
     if power > 0:
-        assert density is not None
-        scale = density_scale(density, n, power)
-        theirs = scale
+        if density is None:
+            density = yield from _density(rows, reference, neighbors, form.density_statistic, device, beside)
+            beside = []
+        scale = theirs = density_scale(density, n, power)
+    if beside:
+        yield beside
     if others is not None:
         theirs = np.ones(len(others))
         if power > 0 and not by_self:

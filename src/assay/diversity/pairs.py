@@ -118,9 +118,11 @@ def _pass(rows: Matrix, facing: Matrix | None, group: Sequence[Wants]) -> None:
     """
     unit = unit_rows(rows)
     theirs = unit if facing is None else unit_rows(facing)
-    gap = 1.0 - float(unit.mean(axis=0, dtype=np.float64) @ theirs.mean(axis=0, dtype=np.float64))
+    apart = 1.0 - float(unit.mean(axis=0, dtype=np.float64) @ theirs.mean(axis=0, dtype=np.float64))
     kind = np.result_type(unit, theirs)
-    if gap < 0.01 and kind != np.float64:  # all rows point one way: float32 would leave few digits of a distance
+    if (
+        apart < 0.01 and kind != np.float64
+    ):  # all rows point one way: float32 would leave few digits of a distance
         kind = np.dtype(np.float64)
         unit = unit_rows(rows, np.float64)
         theirs = unit if facing is None else unit_rows(facing, np.float64)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
+from assay.diversity.pairs import warn_of_copies
 from assay.errors import DataError
 from assay.neighbors import knn
 
@@ -19,8 +20,10 @@ def cluster_inertia(
     n_clusters: int = 200,
     centroids: ArrayLike | None = None,
     n_init: int = 1,
+    max_points_per_centroid: int | None = None,
+    metric: Literal["sqeuclidean", "cosine"] = "sqeuclidean",
     seed: int = 0,
-    form: str = "sum",
+    form: Literal["sum", "mean"] = "sum",
 ) -> float:
     """Return the squared distance of the samples to the nearest of their K-means centroids.
 
@@ -36,8 +39,13 @@ def cluster_inertia(
         Given centroids, instead of K-means.
     n_init : int
         Runs of K-means, of which the best counts.
+    max_points_per_centroid : int, optional
+        K-means learns from at most so many rows a cluster, drawn at random; None: from all.
+    metric : {"sqeuclidean", "cosine"}
+        What is summed: the squared distance to the nearest centroid, or the cosine distance to the nearest by that,
+        as OpenDataArena has it for given centroids.
     seed : int
-        Seed of the rows that K-means starts from.
+        Seed of the rows that K-means starts from and learns from.
     form : {"sum", "mean"}
 
     Returns
@@ -60,17 +68,20 @@ def cluster_inertia(
     1.0
     """
     _check.choice("form", form, ("sum", "mean"))
-    rows = _check.embeddings("embeddings", embeddings)
+    _check.choice("metric", metric, ("sqeuclidean", "cosine"))
+    rows = _check.embeddings("embeddings", embeddings, directions=metric == "cosine")
+    _check.whole("n_clusters", n_clusters, 1)
     if centroids is None:
         if len(rows) <= n_clusters:
             raise DataError(
                 f"embeddings must have more rows than n_clusters ({n_clusters}); got {len(rows)}. Use fewer clusters."
             )
-        points = kmeans(rows, n_clusters, n_init=n_init, seed=seed)
+        points = kmeans(rows, n_clusters, n_init=n_init, max_points=max_points_per_centroid, seed=seed)
     else:
         points = _given("embeddings", rows, centroids)
-    squares = knn(rows, 1, reference=points, metric="sqeuclidean").distances
-    return float(squares.sum() if form == "sum" else squares.mean())
+    warn_of_copies(rows)
+    near = knn(rows, 1, reference=points, metric=metric).distances
+    return float(near.sum() if form == "sum" else near.mean())
 
 
 def partition_entropy(
@@ -79,7 +90,8 @@ def partition_entropy(
     reference: ArrayLike | None = None,
     centroids: ArrayLike | None = None,
     n_clusters: int = 1000,
-    log_base: str = "e",
+    max_points_per_centroid: int | None = None,
+    log_base: Literal["e", "2", "10"] = "e",
     normalise: bool = False,
     seed: int = 0,
 ) -> float:
@@ -97,10 +109,12 @@ def partition_entropy(
         A partition made before.
     n_clusters : int
         K. The paper's 1000 is unverified; the authors' program has 100.
+    max_points_per_centroid : int, optional
+        K-means learns from at most so many rows a cluster, drawn at random; None: from all.
     log_base : {"e", "2", "10"}
         Nats by default; the authors' program prints bits.
     normalise : bool
-        Divide by log K.
+        Divide by log K, as OpenDataArena does too.
     seed : int
         Seed of K-means.
 
@@ -116,7 +130,9 @@ def partition_entropy(
 
     Notes
     -----
-    2 N K d operations an iteration. Source: Han et al., Findings of EMNLP 2022, arXiv 2210.05725 (unverified).
+    2 N K d operations an iteration, 20 iterations. The authors' program is ``n_clusters=100,
+    max_points_per_centroid=256, log_base="2", seed=42``.
+    Source: Han et al., Findings of EMNLP 2022, arXiv 2210.05725 (unverified).
 
     Examples
     --------
@@ -125,6 +141,7 @@ def partition_entropy(
     """
     _check.choice("log_base", log_base, ("e", "2", "10"))
     rows = _check.embeddings("embeddings", embeddings)
+    _check.whole("n_clusters", n_clusters, 1)
     if (reference is None) == (centroids is None):
         raise DataError(
             "partition_entropy needs either a reference or centroids; got "
@@ -137,9 +154,10 @@ def partition_entropy(
             raise DataError(
                 f"reference must have at least n_clusters rows ({n_clusters}); got {len(pool)}. Use fewer clusters."
             )
-        points = kmeans(pool, n_clusters, seed=seed)
+        points = kmeans(pool, n_clusters, max_points=max_points_per_centroid, seed=seed)
     else:
         points = _given("embeddings", rows, centroids)
+    warn_of_copies(rows)
     cell = knn(rows, 1, reference=points).indices[:, 0]
     share = np.bincount(cell) / len(rows)
     share = share[share > 0]
@@ -150,19 +168,25 @@ def partition_entropy(
 
 
 def kmeans(
-    rows: NDArray[np.floating[Any]], n_clusters: int, *, n_init: int = 1, seed: int = 0
+    rows: NDArray[np.floating[Any]],
+    n_clusters: int,
+    *,
+    n_init: int = 1,
+    max_points: int | None = None,
+    seed: int = 0,
 ) -> NDArray[np.float32]:
     """Return the centroids (K, d) of 20 iterations of K-means from a seeded draw of rows, by faiss in float32."""
     import faiss
 
+    most = 2**31 - 1 if max_points is None else _check.whole("max_points_per_centroid", max_points, 1)
     found = faiss.Kmeans(
         rows.shape[1],
         n_clusters,
         niter=20,
-        nredo=n_init,
-        seed=seed,
+        nredo=_check.whole("n_init", n_init, 1),
+        seed=_check.whole("seed", seed),
         min_points_per_centroid=1,
-        max_points_per_centroid=2**31 - 1,
+        max_points_per_centroid=most,
     )
     found.train(rows.astype(np.float32))
     return np.asarray(found.centroids)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
+from assay.diversity.pairs import warn_of_copies
 from assay.errors import warn
 from assay.neighbors import unit_rows
 
@@ -23,8 +24,8 @@ def log_determinant(embeddings: ArrayLike, *, ridge: float = 1e-6) -> float:
     embeddings : array (n, d)
         No zero rows.
     ridge : float >= 0
-        Added to the diagonal. The paper's is unknown; 1e-6 is ours. 0 gives -inf (with a warning) where the
-        matrix is singular.
+        Added to the diagonal. The paper's is unknown; 1e-6 is ours and that of emb-diversity, OpenDataArena has 1e-10.
+        0 gives -inf (with a warning) where the matrix is singular.
 
     Returns
     -------
@@ -49,6 +50,7 @@ def log_determinant(embeddings: ArrayLike, *, ridge: float = 1e-6) -> float:
     """
     _check.at_least("ridge", ridge, 0)
     rows = _check.embeddings("embeddings", embeddings, directions=True)
+    warn_of_copies(rows)
     n, d = rows.shape
     small, more = _small_gram(rows), max(0, n - d)
     values = np.linalg.eigvalsh(small) + ridge
@@ -96,6 +98,7 @@ def vendi_score(embeddings: ArrayLike, *, order: float = 1.0) -> float:
     if order != math.inf:
         _check.at_least("order", order, 0, strict=True)
     rows = _check.embeddings("embeddings", embeddings, directions=True)
+    warn_of_copies(rows)
     values = np.linalg.eigvalsh(_small_gram(rows) / len(rows))
     values = values[values > 1e-12]
     values /= values.sum()
@@ -103,7 +106,9 @@ def vendi_score(embeddings: ArrayLike, *, order: float = 1.0) -> float:
         return float(1.0 / values.max())
     if order == 1:
         return float(np.exp(-(values * np.log(values)).sum()))
-    return float(np.exp(np.log((values**order).sum()) / (1.0 - order)))
+    largest = values.max()  # taken out, so that no power vanishes
+    total = order * np.log(largest) + np.log(((values / largest) ** order).sum())
+    return float(np.exp(total / (1.0 - order)))
 
 
 def _small_gram(rows: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -8,4 +8,14 @@ from assay.neighbors.density import DENSITY_STATISTICS, local_density
 from assay.neighbors.exact import METRICS, Known, Neighbors, knn
 from assay.neighbors.same import norms, same_rows, unit_rows
 
-__all__ = ["DENSITY_STATISTICS", "METRICS", "Known", "Neighbors", "knn", "local_density", "norms", "same_rows", "unit_rows"]
+__all__ = [
+    "DENSITY_STATISTICS",
+    "METRICS",
+    "Known",
+    "Neighbors",
+    "knn",
+    "local_density",
+    "norms",
+    "same_rows",
+    "unit_rows",
+]
