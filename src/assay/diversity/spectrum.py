@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
+from assay._parallel import Crew
 from assay.diversity.pairs import warn_of_copies
 from assay.errors import warn
 from assay.neighbors import unit_rows
@@ -52,9 +53,9 @@ def log_determinant(embeddings: ArrayLike, *, ridge: float = 1e-6) -> float:
     rows = _check.embeddings("embeddings", embeddings, directions=True)
     warn_of_copies(rows)
     n, d = rows.shape
-    small, more = _small_gram(rows), max(0, n - d)
-    values = np.linalg.eigvalsh(small) + ridge
-    if ridge == 0 and (more > 0 or values[0] <= len(small) * np.finfo(np.float64).eps * max(values[-1], 0)):
+    more = max(0, n - d)
+    values = _spectrum(rows) + ridge
+    if ridge == 0 and (more > 0 or values[0] <= len(values) * np.finfo(np.float64).eps * max(values[-1], 0)):
         warn("the similarity matrix is singular and there is no ridge; its log determinant is -inf.")
         return -math.inf
     base = np.log(np.maximum(values, ridge if ridge > 0 else np.finfo(np.float64).tiny)).sum()
@@ -99,7 +100,7 @@ def vendi_score(embeddings: ArrayLike, *, order: float = 1.0) -> float:
         _check.at_least("order", order, 0, strict=True)
     rows = _check.embeddings("embeddings", embeddings, directions=True)
     warn_of_copies(rows)
-    values = np.linalg.eigvalsh(_small_gram(rows) / len(rows))
+    values = _spectrum(rows) / len(rows)
     values = values[values > 1e-12]
     values /= values.sum()
     if order == math.inf:
@@ -111,14 +112,25 @@ def vendi_score(embeddings: ArrayLike, *, order: float = 1.0) -> float:
     return float(np.exp(total / (1.0 - order)))
 
 
-def _small_gram(rows: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the products of unit rows with each other, or of their dimensions, whichever matrix is smaller."""
+def _spectrum(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the eigenvalues, ascending, of the products of unit rows with each other, or of their dimensions.
+
+    That is whichever matrix is smaller; they are the same but for zeros. BLAS has one thread, so that the bits do not
+    depend on how many there are.
+    """
     n, d = rows.shape
-    if n <= d:
-        unit = unit_rows(rows, np.float64)
-        return np.asarray(unit @ unit.T)
-    total = np.zeros((d, d))
-    for start in range(0, n, 4096):
-        unit = unit_rows(rows[start : start + 4096], np.float64)
-        total += unit.T @ unit
-    return total
+    total = np.zeros((min(n, d), min(n, d)))
+    with Crew() as crew:
+        for start in range(0, n, 4096 if n > d else n):
+            unit = unit_rows(rows[start : start + 4096] if n > d else rows, np.float64)
+            _add_products(unit if n > d else unit.T, total, crew)
+        return np.linalg.eigvalsh(total, UPLO="U")
+
+
+def _add_products(columns: NDArray[np.floating], total: NDArray[np.float64], crew: Crew) -> None:
+    """Add the products of columns with each other to the upper half of `total`."""
+
+    def work(start: int, stop: int) -> None:
+        total[start:stop, start:] += columns[:, start:stop].T @ columns[:, start:]
+
+    crew.over_blocks(len(total), 64, work)
