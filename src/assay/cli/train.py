@@ -48,7 +48,9 @@ def train(
     warmup_fraction: Annotated[
         float | None, flag("--warmup-fraction", help="Share of the steps that rise.", panel=SETTINGS)
     ] = None,
-    weight_decay: Annotated[float | None, flag("--weight-decay", help="Of AdamW.", panel=SETTINGS)] = None,
+    weight_decay: Annotated[
+        float | None, flag("--weight-decay", help="Weight decay of AdamW.", panel=SETTINGS)
+    ] = None,
     max_tokens: Annotated[
         int | None, flag("--max-tokens", help="Longer records are cut on the right.", panel=SETTINGS)
     ] = None,
@@ -62,12 +64,18 @@ def train(
             "--gradient-checkpointing/--keep-activations", help="Less memory, more computing.", panel=SETTINGS
         ),
     ] = None,
-    lora_rank: Annotated[int | None, flag("--lora-rank", help="lora only.", panel=SETTINGS)] = None,
-    lora_alpha: Annotated[float | None, flag("--lora-alpha", help="lora only.", panel=SETTINGS)] = None,
-    lora_dropout: Annotated[float | None, flag("--lora-dropout", help="lora only.", panel=SETTINGS)] = None,
+    lora_rank: Annotated[
+        int | None, flag("--lora-rank", help="With lora: rank of the adapter.", panel=SETTINGS)
+    ] = None,
+    lora_alpha: Annotated[
+        float | None, flag("--lora-alpha", help="With lora: its scale, times alpha / rank.", panel=SETTINGS)
+    ] = None,
+    lora_dropout: Annotated[
+        float | None, flag("--lora-dropout", help="With lora: share of inputs dropped.", panel=SETTINGS)
+    ] = None,
     lora_targets: Annotated[
         str | None,
-        flag("--lora-targets", help="lora only: modules, comma-separated, or all-linear.", panel=SETTINGS),
+        flag("--lora-targets", help="With lora: modules, comma-separated, or all-linear.", panel=SETTINGS),
     ] = None,
     save_steps: Annotated[
         int | None, flag("--save-steps", help="Steps between checkpoints; 0 for none.", panel=SETTINGS)
@@ -77,7 +85,9 @@ def train(
     limit: Annotated[int | None, flag("--limit", help="Read at most so many records.", panel=DATA)] = None,
     device: Annotated[str, flag("--device", help="auto, cpu or cuda.", panel=METHOD)] = "auto",
     dtype: Annotated[str, flag("--dtype", help="auto, float32 or bfloat16.", panel=METHOD)] = "auto",
-    threads: Annotated[int | None, flag("--threads", help="Threads of torch.", panel=METHOD)] = None,
+    threads: Annotated[
+        int | None, flag("--threads", help="Threads of torch; by default its own choice.", panel=METHOD)
+    ] = None,
     format: options.Format = "table",
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
