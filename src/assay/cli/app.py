@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from assay.cli import compare, correlate, demo, embed, measure, records, run, select, study, tables, train
+from assay.cli import compare, correlate, demo, embed, measure, records, report, run, select, study, tables, train
 from assay.cli.console import nobody_reads
 
 app = typer.Typer(
@@ -66,6 +66,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     records.check,
     tables.measures,
     tables.selectors,
+    report.report,
     run.run,
     demo.demo,
 )

@@ -54,7 +54,7 @@ def run(
     for key, value in (("overwrite", overwrite), ("resume", resume), ("quiet", quiet)):
         if value and key in known:
             given[key] = value
-    command(**_validated(recipe, command, given))
+    command(**validated(recipe, command, given))
 
 
 def _commands() -> dict[str, Callable[..., None]]:
@@ -89,7 +89,7 @@ def _recipe(path: Path) -> tuple[str, dict[str, Any]]:
     return str(content.pop("command")), content
 
 
-def _validated(path: Path, command: Callable[..., None], given: dict[str, Any]) -> dict[str, Any]:
+def validated(path: Path, command: Callable[..., None], given: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments with the types of the command's own signature, or raise by the first that is wrong."""
     from pydantic import ConfigDict, ValidationError, create_model
 

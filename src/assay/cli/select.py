@@ -168,7 +168,7 @@ def select(
             _check.choice(name, value, known)
     columns = tuple(name for name in (quality, group_by) if name is not None)
     pool_given = inputs.Given("pool", source, vectors, shape, limit, columns)
-    data = [pool_given, *_beside(initial, initial_vectors, reference, reference_vectors)]
+    data = [pool_given, *beside(initial, initial_vectors, reference, reference_vectors)]
     for name, value in (("to", to), ("trainer", trainer), ("push", push)):
         if value is not None and pool_given.only_vectors:
             raise DataError(
@@ -260,7 +260,7 @@ def select(
         _push(folder, outputs, push, written, overwrite, talk)
 
 
-def _beside(
+def beside(
     initial: str | None, initial_vectors: str | None, reference: str, reference_vectors: str | None
 ) -> list[Given]:
     """Return the data arguments beside the pool."""

@@ -1,8 +1,26 @@
 """Results -> one self-contained HTML page.
 
 `page` turns sections (a heading, text, a plotly figure, a table) into the page; nothing is fetched when it is read.
+`selection` finds the numbers of a pool and what was chosen from it and turns them into sections, `map` and `plane`
+draw its rows, `tables` shows any other results, `atlas` writes the rows for embedding-atlas.
 """
 
+from assay.report.atlas import write_atlas
 from assay.report.page import Section, write_page
+from assay.report.plane import PLANES, plane
+from assay.report.selection import Choice, Findings, Pool, find, sections
+from assay.report.tables import result_sections
 
-__all__ = ["Section", "write_page"]
+__all__ = [
+    "PLANES",
+    "Choice",
+    "Findings",
+    "Pool",
+    "Section",
+    "find",
+    "plane",
+    "result_sections",
+    "sections",
+    "write_atlas",
+    "write_page",
+]

@@ -1,0 +1,458 @@
+"""One pool and what was chosen from it, by one selection or several: numbers first, then the sections of a page."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.diversity import distsum_cosine, knn_distance, novelsum, novelty, radius, vendi_score
+from assay.errors import AssayWarning
+from assay.neighbors import Neighbors, knn
+from assay.report.map import chosen_field, class_field, map_html, number_field
+from assay.report.page import Section
+from assay.report.plane import plane
+
+DRAWS = 20
+BASELINES = 5
+BUDGETS = 10
+FRACTION = 0.5
+MOST_DRAWN = 4000
+SHOWN = 8
+POINTS = 2000
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """The rows that were chosen from.
+
+    `vectors` (n, d); `texts`, an excerpt a row; `ids`, a name a row; `density` (n,) of the reference, or None;
+    `columns`, labels that colour the map; `kept`, how many rows at the end were in the set from the start;
+    `skipped`, the rows that could not be read, as (where, why).
+    """
+
+    vectors: NDArray[np.floating[Any]]
+    texts: Sequence[str]
+    ids: Sequence[str]
+    density: NDArray[np.float64] | None = None
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    kept: int = 0
+    skipped: Sequence[tuple[str, str]] = ()
+
+    @property
+    def inside(self) -> Rows:
+        """The rows that were in the set from the start."""
+        return np.arange(len(self.vectors) - self.kept, len(self.vectors))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """Rows of the pool in order of choice, by `name`; `gains` are nan where nothing was scored.
+
+    `greedy`: the first rows are what the method chooses at a smaller budget.
+    """
+
+    name: str
+    rows: Rows
+    gains: NDArray[np.float64]
+    greedy: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Findings:
+    """What a report shows and a person may want as numbers.
+
+    `points` (n, 2) and what they are; `neighbors`, the nearest rows of every row by cosine; `novelty`, for each
+    choice (n,); `measures`, one row a set and measure; `curves`, one row a set and budget.
+    """
+
+    points: NDArray[np.float32]
+    plane: str
+    neighbors: Neighbors
+    novelty: list[NDArray[np.float64]]
+    measures: list[dict[str, Any]]
+    curves: list[dict[str, Any]]
+
+
+def find(
+    pool: Pool,
+    choices: Sequence[Choice],
+    *,
+    measuring: Mapping[str, Any],
+    map_method: str = "pca",
+    neighbors: int = 1,
+    seed: int = 0,
+    device: str = "cpu",
+    stage: Callable[[str], Any],
+) -> Findings:
+    """Return the numbers of a report.
+
+    `measuring` are the options of `novelsum`, density aside. `stage(name)` is entered for each part of the work.
+    Warnings of copies and sizes are not repeated here: the run that chose gave them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AssayWarning)
+        with stage("map"):
+            points, said = plane(pool.vectors, method=map_method, seed=seed)
+        with stage("nearest rows"):
+            near = knn(pool.vectors, min(neighbors, len(pool.vectors) - 1), metric="cosine", device=device)
+        with stage("novelty"):
+            novel = [_novelty(pool, choice, measuring) for choice in choices]
+        with stage("measures"):
+            measures = _measures(pool, choices, measuring, seed)
+        with stage("budgets"):
+            curves = _curves(pool, choices, measuring, seed)
+    return Findings(points, said, near, novel, measures, curves)
+
+
+def _novelsum(pool: Pool, rows: Rows, measuring: Mapping[str, Any]) -> float:
+    density = None if pool.density is None else pool.density[rows]
+    return novelsum(pool.vectors[rows], density=density, **measuring)
+
+
+def _novelty(pool: Pool, choice: Choice, measuring: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Return the novelty of every row: of a chosen one within the set, of any other as if it alone joined it."""
+    inside = np.concatenate([choice.rows, pool.inside])
+    outside = np.setdiff1d(np.arange(len(pool.vectors)), inside)
+    within, beyond = (None if pool.density is None else pool.density[rows] for rows in (inside, outside))
+    out = np.empty(len(pool.vectors))
+    out[inside] = novelty(pool.vectors[inside], density=within, **measuring)
+    if len(outside):
+        out[outside] = novelty(
+            pool.vectors[outside],
+            density=beyond,
+            against=pool.vectors[inside],
+            against_density=within,
+            **measuring,
+        )
+    return out
+
+
+def _random(pool: Pool, k: int, seed: int) -> Rows:
+    """Return the rows of the selector `random`, without rules."""
+    return np.random.default_rng(seed).permutation(len(pool.vectors) - pool.kept)[:k]
+
+
+def _sets(pool: Pool, choices: Sequence[Choice], seed: int) -> dict[str, Rows]:
+    """Return every set with the rows kept from the start, the random one as large as the largest choice."""
+    k = max(len(choice.rows) for choice in choices)
+    sets = {choice.name: choice.rows for choice in choices} | {"random": _random(pool, k, seed)}
+    return {name: np.concatenate([rows, pool.inside]) for name, rows in sets.items()}
+
+
+def _measures(
+    pool: Pool, choices: Sequence[Choice], measuring: Mapping[str, Any], seed: int
+) -> list[dict[str, Any]]:
+    """Return each measure of each set, whole and on draws of one size for all, without replacement."""
+    functions: dict[str, Callable[[Rows], float]] = {
+        "novelsum": lambda rows: _novelsum(pool, rows, measuring),
+        "distsum_cosine": lambda rows: distsum_cosine(pool.vectors[rows]),
+        "knn_distance": lambda rows: knn_distance(pool.vectors[rows]),
+        "vendi_score": lambda rows: vendi_score(pool.vectors[rows]),
+        "radius": lambda rows: radius(pool.vectors[rows]),
+    }
+    sets = _sets(pool, choices, seed)
+    smallest = min(len(rows) for rows in sets.values())
+    size = min(int(smallest * FRACTION), MOST_DRAWN)
+    out = []
+    for name, rows in sets.items():
+        rng = np.random.default_rng(seed)
+        draws = [rng.choice(rows, size, replace=False) for _ in range(DRAWS)] if size >= 2 else []
+        for measure, function in functions.items():
+            values = np.array([function(draw) for draw in draws])
+            low, middle, high = np.quantile(values, [0.05, 0.5, 0.95]) if draws else [None] * 3
+            out.append(
+                {
+                    "measure": measure,
+                    "set": name,
+                    "rows": len(rows),
+                    "value": function(rows) if len(rows) > 1 else None,
+                    f"median at {size:,}": middle,
+                    "5 %": low,
+                    "95 %": high,
+                }
+            )
+    return sorted(out, key=lambda row: list(functions).index(row["measure"]))
+
+
+def _curves(
+    pool: Pool, choices: Sequence[Choice], measuring: Mapping[str, Any], seed: int
+) -> list[dict[str, Any]]:
+    """Return NovelSum of the first rows of each choice and of random orders, at about ten budgets."""
+    most = max(len(choice.rows) for choice in choices)
+    budgets = np.unique(np.linspace(most / BUDGETS, most, BUDGETS).round().astype(int))
+    orders = {choice.name: [choice.rows] for choice in choices}
+    orders["random"] = [_random(pool, most, seed + draw) for draw in range(BASELINES)]
+    out = []
+    for name, found in orders.items():
+        for budget in budgets.tolist():
+            if budget + pool.kept < 2 or budget > len(found[0]):
+                continue
+            values = [
+                _novelsum(pool, np.concatenate([rows[:budget], pool.inside]), measuring) for rows in found
+            ]
+            row = {"novelsum": float(np.mean(values)), "low": min(values), "high": max(values)}
+            out.append({"set": name, "budget": budget, **row})
+    return out
+
+
+def sections(pool: Pool, choices: Sequence[Choice], findings: Findings) -> list[Section]:
+    """Return what a page shows of a pool and the choices from it."""
+    several = len(choices) > 1
+    out = [_measures_section(findings), _curves_section(choices, findings)]
+    if any(np.isfinite(choice.gains).any() for choice in choices):
+        out.append(_gains_section(choices))
+    out.append(_map_section(pool, choices, findings))
+    if pool.density is not None:
+        out.append(_density_section(pool, choices))
+    for choice, values in zip(choices, findings.novelty, strict=True):
+        out += _examples(pool, choice, values, f": {choice.name}" if several else "")
+    out.append(_near_section(pool, choices, findings))
+    for choice in choices:
+        out += _dropped(pool, choice, f": {choice.name}" if several else "")
+    if pool.skipped:
+        out.append(
+            Section(
+                "Rows that could not be read",
+                text=f"{len(pool.skipped):,} rows were skipped; the first {min(len(pool.skipped), 20)}:",
+                table=[{"where": where, "why": why} for where, why in pool.skipped[:20]],
+            )
+        )
+    return out
+
+
+def _measures_section(findings: Findings) -> Section:
+    import plotly.graph_objects as go
+
+    rows = findings.measures
+    middle = next(key for key in rows[0] if key.startswith("median at "))
+    text = (
+        "Measures depend on the size of a set, so sets are compared on draws of one size: "
+        f"{DRAWS} draws without replacement of {middle.removeprefix('median at ')} rows, half of the smallest set "
+        f"(at most {MOST_DRAWN:,}). The chart shows their median and the range of the middle 90 %, as multiples of the "
+        "random set's median. Higher is more diverse."
+    )
+    if rows[0][middle] is None:
+        return Section("Measures", text="The sets are too small for draws.", table=rows)
+    base = {row["measure"]: row[middle] for row in rows if row["set"] == "random"}
+    rows = [row for row in rows if row[middle] is not None]
+    figure = go.Figure()
+    for name in dict.fromkeys(row["set"] for row in rows):
+        own = [row for row in rows if row["set"] == name and base[row["measure"]]]
+        scale = np.array([base[row["measure"]] for row in own])
+        value, low, high = (np.array([row[key] for row in own]) / scale for key in (middle, "5 %", "95 %"))
+        figure.add_bar(
+            y=[row["measure"] for row in own],
+            x=value,
+            error_x=_error(value, low, high),
+            orientation="h",
+            name=_plain(name),
+            hovertemplate="%{y}: %{x:.3f} × random<extra>%{fullData.name}</extra>",
+        )
+    figure.add_vline(x=1, line={"width": 1, "dash": "dot", "color": "#888888"})
+    figure.update_layout(
+        xaxis_title_text="× random", yaxis_autorange="reversed", barmode="group", bargap=0.35
+    )
+    return Section("Measures", text=text, figure=figure, table=rows)
+
+
+def _curves_section(choices: Sequence[Choice], findings: Findings) -> Section:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for name in dict.fromkeys(row["set"] for row in findings.curves):
+        own = [row for row in findings.curves if row["set"] == name]
+        value = np.array([row["novelsum"] for row in own])
+        low, high = (np.array([row[key] for row in own]) for key in ("low", "high"))
+        figure.add_scatter(
+            x=[row["budget"] for row in own],
+            y=value,
+            error_y=_error(value, low, high) if name == "random" else None,
+            mode="lines+markers",
+            name=_plain(name),
+            hovertemplate="%{x:,} rows: %{y:.4f}<extra>%{fullData.name}</extra>",
+        )
+    figure.update_layout(
+        xaxis_title_text="rows chosen", yaxis_title_text="NovelSum", xaxis_rangemode="tozero"
+    )
+    text = f"NovelSum of the first rows of each choice, beside {BASELINES} random orders (mean and range)."
+    if rest := [choice.name for choice in choices if not choice.greedy]:
+        text += f" A smaller budget would have given {', '.join(rest)} other rows than its first ones."
+    return Section("NovelSum at every budget", text=text, figure=figure)
+
+
+def _gains_section(choices: Sequence[Choice]) -> Section:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for choice in choices:
+        if not np.isfinite(choice.gains).any():
+            continue
+        at = np.unique(np.linspace(0, len(choice.gains) - 1, POINTS).round().astype(int))
+        figure.add_scatter(
+            x=at + 1,
+            y=choice.gains[at],
+            mode="lines",
+            name=_plain(choice.name),
+            hovertemplate="choice %{x:,}: %{y:.4f}<extra>%{fullData.name}</extra>",
+        )
+    figure.update_layout(
+        xaxis_title_text="order of choice",
+        yaxis_title_text="novelty at its choice",
+        showlegend=len(choices) > 1,
+    )
+    return Section(
+        "What each choice added", text="Novelty of each row at the moment it was chosen.", figure=figure
+    )
+
+
+def _map_section(pool: Pool, choices: Sequence[Choice], findings: Findings) -> Section:
+    several = len(choices) > 1
+    fields = []
+    for choice in choices:
+        fields.append(
+            chosen_field(f"chosen: {choice.name}" if several else "chosen", choice.rows, kept=pool.inside)
+        )
+    for choice, values in zip(choices, findings.novelty, strict=True):
+        note = "Novelty of a chosen row within the set, of any other row as if it alone joined the set."
+        fields.append(number_field(f"novelty: {choice.name}" if several else "novelty", values, note))
+    if pool.density is not None:
+        note = "Density of the reference around each row, as its logarithm to base 10."
+        fields.append(number_field("density (log)", np.log10(pool.density), note))
+    fields += [class_field(name, values) for name, values in pool.columns.items()]
+    ids = None if list(pool.ids) == [str(row) for row in range(len(pool.ids))] else pool.ids
+    return Section(
+        "Map",
+        text=f"Each point is a row, placed by {findings.plane}. Point at one to read it; drag to zoom, double-click to "
+        "go back. The search looks through the beginnings of the texts that are kept in this page.",
+        html=map_html(findings.points, pool.texts, fields, ids=ids),
+    )
+
+
+def _density_section(pool: Pool, choices: Sequence[Choice]) -> Section:
+    import plotly.graph_objects as go
+
+    assert pool.density is not None
+    values = np.log10(pool.density)
+    low, high = np.quantile(values, [0.001, 0.999])
+    edges = np.linspace(low, high, 41)
+    figure = go.Figure()
+    sets = {"pool": np.arange(len(values) - pool.kept)} | {choice.name: choice.rows for choice in choices}
+    for name, rows in sets.items():
+        share = np.histogram(np.clip(values[rows], edges[0], edges[-1]), edges)[0] / len(rows)
+        figure.add_scatter(
+            x=10 ** ((edges[:-1] + edges[1:]) / 2),
+            y=share,
+            mode="lines",
+            line={"shape": "hvh"},
+            name=_plain(name),
+            hovertemplate="density %{x:.3g}: %{y:.1%}<extra>%{fullData.name}</extra>",
+        )
+    figure.update_layout(
+        xaxis_title_text="density", yaxis_title_text="share of rows", xaxis_type="log", yaxis_tickformat=".0%"
+    )
+    text = "How densely the reference lies around the rows. High is where many rows are nearly alike."
+    return Section("Density", text=text, figure=figure)
+
+
+def _row(pool: Pool, row: int, prefix: str = "") -> dict[str, Any]:
+    name = {} if pool.ids[row] == str(row) else {f"{prefix}id": pool.ids[row]}
+    return {f"{prefix}row": int(row), **name, f"{prefix}text": pool.texts[row]}
+
+
+def _examples(pool: Pool, choice: Choice, values: NDArray[np.float64], suffix: str) -> list[Section]:
+    """Return the most and least novel of the chosen rows, and the most novel of the others."""
+    place = {int(row): at for at, row in enumerate(choice.rows, 1)}
+    chosen = choice.rows[np.argsort(-values[choice.rows], kind="stable")]
+    outside = np.setdiff1d(np.arange(len(pool.vectors)), np.concatenate([choice.rows, pool.inside]))
+    others = outside[np.argsort(-values[outside], kind="stable")]
+
+    def table(rows: Rows) -> list[dict[str, Any]]:
+        return [
+            {"novelty": float(values[row]), "chosen as number": place.get(int(row)), **_row(pool, row)}
+            for row in rows
+        ]
+
+    found = [
+        Section(f"Most novel rows chosen{suffix}", table=table(chosen[:SHOWN])),
+        Section(f"Least novel rows chosen{suffix}", table=table(chosen[::-1][:SHOWN])),
+    ]
+    if len(others):
+        rows = [
+            {key: value for key, value in row.items() if key != "chosen as number"}
+            for row in table(others[:SHOWN])
+        ]
+        found.append(Section(f"Most novel rows left out{suffix}", table=rows))
+    return found
+
+
+def _near_section(pool: Pool, choices: Sequence[Choice], findings: Findings) -> Section:
+    """Return the pairs of rows that are nearest to each other."""
+    nearest, distance = findings.neighbors.indices[:, 0], findings.neighbors.distances[:, 0]
+    pairs: dict[tuple[int, int], float] = {}
+    for row in np.argsort(distance, kind="stable").tolist():
+        pairs.setdefault((min(row, int(nearest[row])), max(row, int(nearest[row]))), float(distance[row]))
+        if len(pairs) == SHOWN:
+            break
+    sets = [set(choice.rows.tolist()) for choice in choices]
+    table = []
+    for (one, other), gap in pairs.items():
+        both = [
+            choice.name for choice, rows in zip(choices, sets, strict=True) if one in rows and other in rows
+        ]
+        table.append(
+            {
+                "cosine distance": gap,
+                **_row(pool, one),
+                **_row(pool, other, "other "),
+                "both chosen": ", ".join(both) if len(choices) > 1 and both else bool(both),
+            }
+        )
+    same = int((distance < 1e-9).sum())
+    text = f"The pairs of rows that are nearest to each other. {same:,} rows have a copy of their embedding."
+    return Section("Near duplicates", text=text, table=table)
+
+
+def _dropped(pool: Pool, choice: Choice, suffix: str) -> list[Section]:
+    """Return the rows left out that are nearest to a row in the set."""
+    inside = np.concatenate([choice.rows, pool.inside])
+    outside = np.setdiff1d(np.arange(len(pool.vectors)), inside)
+    if not len(outside):
+        return []
+    near = knn(pool.vectors[outside], 1, reference=pool.vectors[inside], metric="cosine")
+    gap = near.distances[:, 0]
+    table = [
+        {
+            "cosine distance": float(gap[at]),
+            **_row(pool, int(outside[at])),
+            **_row(pool, int(inside[near.indices[at, 0]]), "nearest "),
+        }
+        for at in np.argsort(gap, kind="stable")[:SHOWN]
+    ]
+    text = (
+        f"{len(outside):,} rows were left out. Half of them have a row of the set within a cosine distance of "
+        f"{np.median(gap):.3f}, nine in ten within {np.quantile(gap, 0.9):.3f}. The ones nearest to the set, and the "
+        "row there that stands for each:"
+    )
+    return [Section(f"What was left out{suffix}", text=text, table=table)]
+
+
+def _error(value: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> dict[str, Any]:
+    """Return the bars of an interval, as plotly wants them."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": high - value,
+        "arrayminus": value - low,
+        "thickness": 1.5,
+    }
+
+
+def _plain(text: str) -> str:
+    """Return text that plotly, which reads some tags, shows as it is."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
