@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from assay.report.page import embedded_json
 
-CLASSES = 7
-
 
 def chosen_field(name: str, rows: ArrayLike, *, kept: ArrayLike = ()) -> dict[str, Any]:
     """Return the field that colours the chosen `rows`, in order of choice, and those `kept` from the start."""
@@ -38,18 +36,12 @@ def number_field(name: str, values: NDArray[np.floating[Any]], note: str) -> dic
 
 
 def class_field(name: str, values: Sequence[str]) -> dict[str, Any]:
-    """Return the field that colours by a label: the most frequent ones, the rest as one."""
+    """Return the field that colours by a label; the page gives a colour to the most frequent ones."""
     counts = sorted(Counter(values).items(), key=lambda item: (-item[1], item[0]))
-    labels = (
-        [label for label, _ in counts]
-        if len(counts) <= CLASSES + 1
-        else [label for label, _ in counts[:CLASSES]]
-    )
+    labels = [label for label, _ in counts]
     code = {label: number for number, label in enumerate(labels)}
-    if len(labels) < len(counts):
-        labels.append(f"{len(counts) - len(labels)} others")
-    codes = np.array([code.get(value, len(labels) - 1) for value in values])
-    return {"name": name, "kind": "class", "labels": labels, "codes": _typed(codes, "u1")}
+    codes = np.array([code[value] for value in values])
+    return {"name": name, "kind": "class", "labels": labels, "codes": _typed(codes, "<u4")}
 
 
 def map_html(

@@ -11,15 +11,15 @@
     const dark = isDark();
     const [blue, vermilion, green, purple, orange, sky, yellow, grey] = palette;
     return {
-      ink: dark ? "#e6e6e6" : "#1b1b1b", line: dark ? "#3a3a3e" : "#d9d9d6", paper: dark ? "#161618" : "#ffffff",
+      ink: dark ? "#e6e6e6" : "#1b1b1b", soft: dark ? "#a8a8a8" : "#5a5a5a", line: dark ? "#3a3a3e" : "#d9d9d6", paper: dark ? "#161618" : "#ffffff",
       faint: dark ? "#5c5c62" : "#bdbdba",
       colorway: dark ? [sky, orange, green, purple, yellow, vermilion, blue, grey]
-                     : [blue, vermilion, green, purple, orange, sky, yellow, grey],
+                     : [blue, vermilion, green, purple, orange, sky, "#000000", grey],
       scale: dark ? [[0, "#14406b"], [0.5, "#56b4e9"], [1, "#fdf3d0"]] : [[0, "#f2d9a0"], [0.5, "#d55e00"], [1, "#3b0f4f"]],
     };
   };
   const template = () => {
-    const { ink, line, paper, colorway } = look();
+    const { ink, soft, line, paper, colorway } = look();
     const axis = { gridcolor: line, linecolor: line, zerolinecolor: line, automargin: true, title: { standoff: 10 } };
     return {
       layout: {
@@ -27,13 +27,14 @@
         font: { color: ink, size: 13, family: "system-ui, -apple-system, Segoe UI, Roboto, Noto Sans, sans-serif" },
         xaxis: axis, yaxis: axis, hovermode: "closest", margin: { l: 56, r: 16, t: 36, b: 48 },
         legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
+        modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink },
         hoverlabel: { bgcolor: paper, bordercolor: line, align: "left", font: { color: ink } },
       },
     };
   };
   const config = {
     responsive: true, displaylogo: false, displayModeBar: "hover",
-    modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
   };
   const redraws = [];
 
@@ -57,6 +58,7 @@
     try { return Boolean(document.createElement("canvas").getContext("webgl")); } catch { return false; }
   };
   const SAMPLE = 3000; // points drawn without WebGL
+  const CLASSES = palette.length; // labels with a colour
   const LISTED = 8; // matches of a search that are listed
 
   const map = async (box) => {
@@ -109,10 +111,11 @@
         })];
       }
       if (field.kind === "class") {
-        return field.labels.map((label, code) => {
-          const rows = drawn.filter((row) => field.codes[row] === code);
-          return trace(rows, `${label} (${count(rows.length)})`, { color: colorway[code % colorway.length] });
-        });
+        const named = field.labels.length <= CLASSES ? field.labels.length : CLASSES - 1; // the most frequent ones
+        const groups = field.labels.slice(0, named).map((label) => [label, []]);
+        if (named < field.labels.length) groups.push([`${field.labels.length - named} others`, []]);
+        for (const row of drawn) groups[Math.min(field.codes[row], groups.length - 1)][1].push(row);
+        return groups.map(([label, rows], at) => trace(rows, `${label} (${count(rows.length)})`, { color: colorway[at] }));
       }
       const rest = drawn.filter((row) => !field.order.has(row) && !field.isKept.has(row));
       const parts = [trace(rest, `not chosen (${count(total - field.rows.length - field.kept.length)})`, { color: faint })];
@@ -126,6 +129,7 @@
     const draw = () => {
       const field = fields[Number(colour.value)], { ink } = look();
       shown = [];
+      tip.hidden = true;
       const traces = coloured(field);
       if (matched.length) {
         const rows = webgl ? matched : matched.slice(0, SAMPLE);

@@ -342,14 +342,14 @@ def _density_section(pool: Pool, choices: Sequence[Choice]) -> Section:
     low, high = np.quantile(values, [0.001, 0.999])
     edges = np.linspace(low, high, 41)
     figure = go.Figure()
-    sets = {"pool": np.arange(len(values) - pool.kept)} | {choice.name: choice.rows for choice in choices}
+    sets = {choice.name: choice.rows for choice in choices} | {"pool": np.arange(len(values) - pool.kept)}
     for name, rows in sets.items():
         share = np.histogram(np.clip(values[rows], edges[0], edges[-1]), edges)[0] / len(rows)
         figure.add_scatter(
             x=10 ** ((edges[:-1] + edges[1:]) / 2),
             y=share,
             mode="lines",
-            line={"shape": "hvh"},
+            line={"shape": "hvh", "color": "#888888"} if name == "pool" else {"shape": "hvh"},
             name=_plain(name),
             hovertemplate="density %{x:.3g}: %{y:.1%}<extra>%{fullData.name}</extra>",
         )
