@@ -116,7 +116,7 @@ def report(
     with talk.stage("write", output):
         write_page(
             output,
-            title=", ".join(f"{manifests[folder]['command']} {names[folder]}" for folder in manifests),
+            title=_title(manifests, names),
             subtitle=_subtitle(manifests, selections),
             sections=found,
             provenance=provenance,
@@ -194,12 +194,12 @@ def _selections(
         matrix = np.concatenate([matrix, kept[0].matrix])
     settings = {key: first[key] for key in choosing.MEASURED}
     settings["density_power"] = resolve_density_power(first["density_power"], first["reference"] != "none")
-    density = None
+    density = against = None
     if first["reference"] != "none":
         against = by_role["reference"].matrix if "reference" in by_role else pool.matrix
         density = choosing.density(matrix, against, settings, embedding.search_device, talk)
     choices = [
-        _choice(Path(folder), f"{names[folder]} ({run['method']})", len(pool), run["method"])
+        _choice(Path(folder), f"{names[folder]} ({run['method']})", run, len(pool), len(matrix) - len(pool))
         for folder, run in zip(folders, runs, strict=True)
     ]
     return (
@@ -207,6 +207,7 @@ def _selections(
             vectors=matrix,
             texts=texts,
             ids=[name for records in [pool, *kept] for name in records.ids],
+            reference=against,
             density=density,
             columns=labels,
             kept=len(kept[0]) if kept else 0,
@@ -218,12 +219,14 @@ def _selections(
     )
 
 
-def _choice(folder: Path, name: str, n: int, method: str) -> Choice:
-    """Read selection.csv."""
+def _choice(folder: Path, name: str, run: dict[str, Any], n: int, kept: int) -> Choice:
+    """Read selection.csv and what the run measured."""
     import csv
 
     import numpy as np
 
+    from assay._files import read_json
+    from assay.cli.output import MANIFEST
     from assay.errors import DataError
     from assay.report import Choice
     from assay.select import SELECTORS
@@ -239,7 +242,14 @@ def _choice(folder: Path, name: str, n: int, method: str) -> Choice:
             f"{path} must hold rows of the pool (0 to {n - 1}); it does not. Run the selection again."
         )
     gains = np.array([float(line["novelty"] or "nan") for line in lines])
-    return Choice(name, rows, gains, SELECTORS[method].greedy)
+    said = "its gain"
+    if run["method"] == "novelselect":
+        # a sum over the set so far rises with its size; the mean does not
+        weights = np.cumsum(np.arange(1, kept + len(rows) + 1, dtype=np.float64) ** -run["proximity_power"])
+        gains = gains / np.concatenate([[1.0], weights])[kept : kept + len(rows)]
+        said = "NovelSelect's score over the sum of its rank weights, the mean of the distances to the set so far"
+    measured = read_json(folder / MANIFEST)["results"]["novelsum"]
+    return Choice(name, rows, gains, said, SELECTORS[run["method"]].greedy, measured)
 
 
 def _read_rows(
@@ -280,16 +290,23 @@ def _read_rows(
     return texts, labels
 
 
+def _title(manifests: dict[str, Any], names: dict[str, str]) -> str:
+    found = []
+    for folder, content in manifests.items():
+        counts = content.get("counts", {})
+        many = (
+            f", {counts['selected']:,} of {counts['pool']:,} rows" if content["command"] == "select" else ""
+        )
+        found.append(f"{names[folder]}{many}")
+    return "; ".join(found)
+
+
 def _subtitle(manifests: dict[str, Any], selections: list[str]) -> str:
     if not selections:
         return ""
     content = manifests[selections[0]]
-    counts, encoder = content.get("counts", {}), content.get("encoder", {})
-    chosen = ", ".join(f"{manifests[folder]['counts']['selected']:,}" for folder in selections)
-    return (
-        f"{chosen} rows chosen from {counts.get('pool', 0):,} of {content['parameters'].get('source')}; "
-        f"embeddings: {encoder.get('encoder', 'ready vectors')}"
-    )
+    encoder = content.get("encoder", {}).get("encoder", "ready vectors")
+    return f"chosen from {content['parameters'].get('source')}, embedded by {encoder}"
 
 
 def _provenance(content: dict[str, Any]) -> dict[str, Any]:

@@ -10,18 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.diversity import distsum_cosine, knn_distance, novelsum, novelty, radius, vendi_score
+from assay.diversity import novelsum, novelty
+from assay.diversity.compare import Comparison, compare
 from assay.errors import AssayWarning
 from assay.neighbors import Neighbors, knn
 from assay.report.map import chosen_field, class_field, map_html, number_field
 from assay.report.page import Section
 from assay.report.plane import plane
 
+MEASURED = ("novelsum", "distsum_cosine", "knn_distance", "vendi_score", "radius")
+RANDOM = "random"
 DRAWS = 20
+CONFIDENCE = 0.9
+MOST_DRAWN = 4000
 BASELINES = 5
 BUDGETS = 10
-FRACTION = 0.5
-MOST_DRAWN = 4000
 SHOWN = 8
 POINTS = 2000
 Rows = NDArray[np.int64]
@@ -31,14 +34,15 @@ Rows = NDArray[np.int64]
 class Pool:
     """The rows that were chosen from.
 
-    `vectors` (n, d); `texts`, an excerpt a row; `ids`, a name a row; `density` (n,) of the reference, or None;
-    `columns`, labels that colour the map; `kept`, how many rows at the end were in the set from the start;
-    `skipped`, the rows that could not be read, as (where, why).
+    `vectors` (n, d); `texts`, an excerpt a row; `ids`, a name a row; `reference` (N, d), what density is measured
+    against, and `density` (n,), or None without one; `columns`, labels that colour the map; `kept`, how many rows at
+    the end were in the set from the start; `skipped`, the rows that could not be read, as (where, why).
     """
 
     vectors: NDArray[np.floating[Any]]
     texts: Sequence[str]
     ids: Sequence[str]
+    reference: NDArray[np.floating[Any]] | None = None
     density: NDArray[np.float64] | None = None
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     kept: int = 0
@@ -52,15 +56,19 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """Rows of the pool in order of choice, by `name`; `gains` are nan where nothing was scored.
+    """Rows of the pool in order of choice, by `name`.
 
-    `greedy`: the first rows are what the method chooses at a smaller budget.
+    `gains`, the score of each at its choice, nan where there was none; `gain`, what that score is. `greedy`: the first
+    rows are what the method chooses at a smaller budget. `measured`, NovelSum as the run itself measured it, and of
+    the methods beside it.
     """
 
     name: str
     rows: Rows
     gains: NDArray[np.float64]
+    gain: str = "gain"
     greedy: bool = True
+    measured: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,14 +76,14 @@ class Findings:
     """What a report shows and a person may want as numbers.
 
     `points` (n, 2) and what they are; `neighbors`, the nearest rows of every row by cosine; `novelty`, for each
-    choice (n,); `measures`, one row a set and measure; `curves`, one row a set and budget.
+    choice (n,); `measures`, each of each set; `curves`, one row a set and budget.
     """
 
     points: NDArray[np.float32]
     plane: str
     neighbors: Neighbors
     novelty: list[NDArray[np.float64]]
-    measures: list[dict[str, Any]]
+    measures: list[Comparison]
     curves: list[dict[str, Any]]
 
 
@@ -138,46 +146,27 @@ def _random(pool: Pool, k: int, seed: int) -> Rows:
     return np.random.default_rng(seed).permutation(len(pool.vectors) - pool.kept)[:k]
 
 
-def _sets(pool: Pool, choices: Sequence[Choice], seed: int) -> dict[str, Rows]:
-    """Return every set with the rows kept from the start, the random one as large as the largest choice."""
-    k = max(len(choice.rows) for choice in choices)
-    sets = {choice.name: choice.rows for choice in choices} | {"random": _random(pool, k, seed)}
-    return {name: np.concatenate([rows, pool.inside]) for name, rows in sets.items()}
-
-
 def _measures(
     pool: Pool, choices: Sequence[Choice], measuring: Mapping[str, Any], seed: int
-) -> list[dict[str, Any]]:
-    """Return each measure of each set, whole and on draws of one size for all, without replacement."""
-    functions: dict[str, Callable[[Rows], float]] = {
-        "novelsum": lambda rows: _novelsum(pool, rows, measuring),
-        "distsum_cosine": lambda rows: distsum_cosine(pool.vectors[rows]),
-        "knn_distance": lambda rows: knn_distance(pool.vectors[rows]),
-        "vendi_score": lambda rows: vendi_score(pool.vectors[rows]),
-        "radius": lambda rows: radius(pool.vectors[rows]),
-    }
-    sets = _sets(pool, choices, seed)
-    smallest = min(len(rows) for rows in sets.values())
-    size = min(int(smallest * FRACTION), MOST_DRAWN)
-    out = []
-    for name, rows in sets.items():
-        rng = np.random.default_rng(seed)
-        draws = [rng.choice(rows, size, replace=False) for _ in range(DRAWS)] if size >= 2 else []
-        for measure, function in functions.items():
-            values = np.array([function(draw) for draw in draws])
-            low, middle, high = np.quantile(values, [0.05, 0.5, 0.95]) if draws else [None] * 3
-            out.append(
-                {
-                    "measure": measure,
-                    "set": name,
-                    "rows": len(rows),
-                    "value": function(rows) if len(rows) > 1 else None,
-                    f"median at {size:,}": middle,
-                    "5 %": low,
-                    "95 %": high,
-                }
-            )
-    return sorted(out, key=lambda row: list(functions).index(row["measure"]))
+) -> list[Comparison]:
+    """Return each measure of each set and of a random one, on draws of one size."""
+    most = max(len(choice.rows) for choice in choices)
+    sets = {choice.name: choice.rows for choice in choices} | {RANDOM: _random(pool, most, seed)}
+    rows = {name: np.concatenate([found, pool.inside]) for name, found in sets.items()}
+    smallest = min(len(found) for found in rows.values())
+    if smallest < 4:
+        return []
+    return compare(
+        {name: pool.vectors[found] for name, found in rows.items()},
+        measures=MEASURED,
+        reference=pool.reference,
+        options={"novelsum": measuring},
+        baseline=RANDOM,
+        size=min(smallest // 2, MOST_DRAWN),
+        repeats=DRAWS,
+        confidence=CONFIDENCE,
+        seed=seed,
+    )
 
 
 def _curves(
@@ -187,7 +176,7 @@ def _curves(
     most = max(len(choice.rows) for choice in choices)
     budgets = np.unique(np.linspace(most / BUDGETS, most, BUDGETS).round().astype(int))
     orders = {choice.name: [choice.rows] for choice in choices}
-    orders["random"] = [_random(pool, most, seed + draw) for draw in range(BASELINES)]
+    orders[RANDOM] = [_random(pool, most, seed + draw) for draw in range(BASELINES)]
     out = []
     for name, found in orders.items():
         for budget in budgets.tolist():
@@ -230,35 +219,45 @@ def _measures_section(findings: Findings) -> Section:
     import plotly.graph_objects as go
 
     rows = findings.measures
-    middle = next(key for key in rows[0] if key.startswith("median at "))
+    if not rows:
+        return Section("Measures", text="The sets are too small for draws of half their rows.")
     text = (
-        "Measures depend on the size of a set, so sets are compared on draws of one size: "
-        f"{DRAWS} draws without replacement of {middle.removeprefix('median at ')} rows, half of the smallest set "
-        f"(at most {MOST_DRAWN:,}). The chart shows their median and the range of the middle 90 %, as multiples of the "
-        "random set's median. Higher is more diverse."
+        "Most measures move with the size of a set, so sets are compared on draws of one size: "
+        f"{DRAWS} draws of {rows[0].size:,} rows without replacement, with density against the whole reference. The "
+        f"chart shows the mean and the middle {CONFIDENCE:.0%} of the draws, as multiples of the random set's mean. "
+        "Higher is more diverse. A difference whose interval leaves out 0 is more than the luck of the draw."
     )
-    if rows[0][middle] is None:
-        return Section("Measures", text="The sets are too small for draws.", table=rows)
-    base = {row["measure"]: row[middle] for row in rows if row["set"] == "random"}
-    rows = [row for row in rows if row[middle] is not None]
+    base = {row.measure: row.value for row in rows if row.set == RANDOM}
     figure = go.Figure()
-    for name in dict.fromkeys(row["set"] for row in rows):
-        own = [row for row in rows if row["set"] == name and base[row["measure"]]]
-        scale = np.array([base[row["measure"]] for row in own])
-        value, low, high = (np.array([row[key] for row in own]) / scale for key in (middle, "5 %", "95 %"))
+    for name in dict.fromkeys(row.set for row in rows):
+        own = [row for row in rows if row.set == name and row.value is not None and base[row.measure]]
+        scale = np.array([base[row.measure] for row in own], dtype=np.float64)
+        parts = np.array([(row.value, row.low, row.high) for row in own], dtype=np.float64).reshape(-1, 3)
+        value, low, high = (parts[:, at] / scale for at in range(3))
         figure.add_bar(
-            y=[row["measure"] for row in own],
+            y=[row.measure for row in own],
             x=value,
             error_x=_error(value, low, high),
             orientation="h",
             name=_plain(name),
             hovertemplate="%{y}: %{x:.3f} × random<extra>%{fullData.name}</extra>",
         )
-    figure.add_vline(x=1, line={"width": 1, "dash": "dot", "color": "#888888"})
     figure.update_layout(
         xaxis_title_text="× random", yaxis_autorange="reversed", barmode="group", bargap=0.35
     )
-    return Section("Measures", text=text, figure=figure, table=rows)
+    table = [
+        {
+            "measure": row.measure,
+            "set": row.set,
+            "rows": row.n,
+            "mean": row.value,
+            f"{CONFIDENCE:.0%} of draws": _between(row.low, row.high),
+            "less random": row.difference,
+            f"{CONFIDENCE:.0%} of differences": _between(row.difference_low, row.difference_high),
+        }
+        for row in sorted(rows, key=lambda row: MEASURED.index(row.measure))
+    ]
+    return Section("Measures", text=text, figure=figure, table=table)
 
 
 def _curves_section(choices: Sequence[Choice], findings: Findings) -> Section:
@@ -272,7 +271,7 @@ def _curves_section(choices: Sequence[Choice], findings: Findings) -> Section:
         figure.add_scatter(
             x=[row["budget"] for row in own],
             y=value,
-            error_y=_error(value, low, high) if name == "random" else None,
+            error_y=_error(value, low, high) if name == RANDOM else None,
             mode="lines+markers",
             name=_plain(name),
             hovertemplate="%{x:,} rows: %{y:.4f}<extra>%{fullData.name}</extra>",
@@ -283,7 +282,12 @@ def _curves_section(choices: Sequence[Choice], findings: Findings) -> Section:
     text = f"NovelSum of the first rows of each choice, beside {BASELINES} random orders (mean and range)."
     if rest := [choice.name for choice in choices if not choice.greedy]:
         text += f" A smaller budget would have given {', '.join(rest)} other rows than its first ones."
-    return Section("NovelSum at every budget", text=text, figure=figure)
+    table = [
+        {"run": choice.name, "set": name, "rows": len(choice.rows), "NovelSum in the run": value}
+        for choice in choices
+        for name, value in choice.measured.items()
+    ]
+    return Section("NovelSum at every budget", text=text, figure=figure, table=table)
 
 
 def _gains_section(choices: Sequence[Choice]) -> Section:
@@ -303,12 +307,11 @@ def _gains_section(choices: Sequence[Choice]) -> Section:
         )
     figure.update_layout(
         xaxis_title_text="order of choice",
-        yaxis_title_text="novelty at its choice",
+        yaxis_title_text="score at its choice",
         showlegend=len(choices) > 1,
     )
-    return Section(
-        "What each choice added", text="Novelty of each row at the moment it was chosen.", figure=figure
-    )
+    said = "; ".join(dict.fromkeys(choice.gain for choice in choices if np.isfinite(choice.gains).any()))
+    return Section("What each choice added", text=f"Each row when it was chosen: {said}.", figure=figure)
 
 
 def _map_section(pool: Pool, choices: Sequence[Choice], findings: Findings) -> Section:
@@ -374,8 +377,7 @@ def _examples(pool: Pool, choice: Choice, values: NDArray[np.float64], suffix: s
 
     def table(rows: Rows) -> list[dict[str, Any]]:
         return [
-            {"novelty": float(values[row]), "chosen as number": place.get(int(row)), **_row(pool, row)}
-            for row in rows
+            {"novelty": float(values[row]), "choice": place.get(int(row)), **_row(pool, row)} for row in rows
         ]
 
     found = [
@@ -384,8 +386,7 @@ def _examples(pool: Pool, choice: Choice, values: NDArray[np.float64], suffix: s
     ]
     if len(others):
         rows = [
-            {key: value for key, value in row.items() if key != "chosen as number"}
-            for row in table(others[:SHOWN])
+            {key: value for key, value in row.items() if key != "choice"} for row in table(others[:SHOWN])
         ]
         found.append(Section(f"Most novel rows left out{suffix}", table=rows))
     return found
@@ -440,6 +441,10 @@ def _dropped(pool: Pool, choice: Choice, suffix: str) -> list[Section]:
         "row there that stands for each:"
     )
     return [Section(f"What was left out{suffix}", text=text, table=table)]
+
+
+def _between(low: float | None, high: float | None) -> str | None:
+    return None if low is None or high is None else f"{low:.4f} to {high:.4f}"
 
 
 def _error(value: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> dict[str, Any]:

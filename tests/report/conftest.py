@@ -1,0 +1,84 @@
+"""A real browser, without a network."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",  # WebGL without a graphics card
+    "--enable-unsafe-swiftshader",
+]
+# what the software renderer itself says of its own speed
+RENDERER = "GPU stall due to ReadPixels"
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and what it said and asked for since it was opened."""
+
+    page: Any
+    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+
+Open = Callable[..., Opened]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The first Chromium on the path; without one the tests are skipped, but in CI they fail."""
+    program = next(filter(None, map(shutil.which, NAMES)), None)
+    if program is None:
+        reason = (
+            f"none of {', '.join(NAMES)} is on the path; install one, for instance: apt-get install chromium"
+        )
+        if os.environ.get("CI") or os.environ.get("ASSAY_CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def opened(browser: Any) -> Iterator[Open]:
+    """Open a file offline and wait until all of it is drawn."""
+    contexts = []
+
+    def open_file(
+        path: Path, *, width: int = 1200, height: int = 900, script: str = "", **options: Any
+    ) -> Opened:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        context.set_offline(True)
+        if script:
+            context.add_init_script(script)
+        found = Opened(context.new_page())
+        found.page.on("console", lambda m: RENDERER in m.text or found.said.append(f"{m.type}: {m.text}"))
+        found.page.on("pageerror", lambda error: found.said.append(f"error: {error}"))
+        found.page.on("request", lambda request: found.asked.append(request.url))
+        found.page.goto(path.as_uri())
+        found.page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=60_000)
+        return found
+
+    yield open_file
+    for context in contexts:
+        context.close()
