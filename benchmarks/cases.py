@@ -11,6 +11,7 @@ from assay.diversity import novelsum
 from assay.neighbors import local_density
 from assay.select import SELECTORS, facility_location, kcenter, novelselect
 from benchmarks.machine import multiply_rate, peak_gb, read_rate
+from benchmarks.measures import measures_10000, measures_52002, spectrum_5000
 from benchmarks.vectors import clusters, pool
 
 
@@ -228,5 +229,15 @@ def floor(seconds: float, operations: float, size: float) -> dict:
 
 CASES = {
     case.__name__: case
-    for case in (plain_greedy, density, select_5000, novelsum_10000, kcenter_100000, facility_location_5000)
+    for case in (
+        plain_greedy,
+        density,
+        select_5000,
+        novelsum_10000,
+        kcenter_100000,
+        facility_location_5000,
+        spectrum_5000,
+        measures_10000,
+        measures_52002,
+    )
 }

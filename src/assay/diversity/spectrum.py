@@ -93,7 +93,7 @@ def vendi_score(embeddings: ArrayLike, *, order: float = 1.0) -> float:
 
     Examples
     --------
-    >>> round(vendi_score([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]), 4)
+    >>> round(vendi_score([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), 4)
     1.8899
     """
     if order != math.inf:
