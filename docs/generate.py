@@ -96,7 +96,9 @@ PAGES = {
     "presets.md": presets(),
     "measures.md": page(
         "Measures",
-        "How varied is a set? `assay measure` computes these; compare only sets of one size under one encoder.",
+        "How varied is a set? `assay measure` computes these; compare only sets of one size under one encoder.\n"
+        "Options of `novelsum` have flags of their own; `--set MEASURE.OPTION=VALUE` gives those of the others.\n"
+        "In Python, `assay.diversity.together` computes several over shared distances, equal to the last bit.",
         "measure",
         MEASURES,
     ),

@@ -310,7 +310,7 @@ def test_different_sizes_are_warned_of(assay: Assay, tmp_path: Path, quiet: list
     write_vectors(tmp_path / "b.npy", 14)
     warning = (
         "the sets have different sizes (12, 14), and novelsum depends on the size. "
-        "Compare equal sizes, for instance with --limit."
+        "Compare equal sizes: assay compare draws them."
     )
     done = assay("measure", "a.npy", "b.npy", "--format", "json", *quiet)
     assert json.loads(done.out)["warnings"] == [warning]

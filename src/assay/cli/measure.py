@@ -174,7 +174,7 @@ def measure(
         warnings.warn(
             f"the sets have different sizes ({sizes}), and {', '.join(sensitive)} "
             f"depend{'s' if len(sensitive) == 1 else ''} on the size. "
-            "Compare equal sizes, for instance with --limit.",
+            "Compare equal sizes: assay compare draws them.",
             AssayWarning,
             stacklevel=1,
         )
