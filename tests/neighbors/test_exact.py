@@ -52,6 +52,21 @@ def test_equals_a_sort_of_all_distances(seed, metric, own, dtype, copies, offset
     assert found.indices.tolist() == index.tolist()
 
 
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("k", [1, 3, 12])
+@pytest.mark.parametrize("own", [True, False])
+def test_hundreds_of_copies(metric, k, own):
+    rng = np.random.default_rng(k)
+    rows = rng.normal(size=(300, 6)).astype(np.float32)
+    rows[40:240] = rows[7]
+    rows[rng.permutation(300)[:50]] = rows[3]
+    queries = rows if own else rng.normal(size=(20, 6)).astype(np.float32)
+    found = knn(queries, k, reference=None if own else rows, metric=metric)
+    index, distances = plain(queries, k, None if own else rows, metric)
+    assert found.indices.tolist() == index.tolist()
+    assert_allclose(found.distances, distances, rtol=1e-12, atol=1e-15)
+
+
 def test_torch_finds_the_same(monkeypatch):
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(3000, 24)).astype(np.float32)

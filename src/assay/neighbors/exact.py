@@ -79,7 +79,8 @@ def knn(
     Notes
     -----
     2 n N d operations in the search and about n (k + 16) d in the proof; O(n k + block) memory beside copies
-    of both matrices in float32. Exact duplicates by the thousand cost wider searches.
+    of both matrices in float32. Where exact copies leave ties that no wider search would settle, distinct rows are
+    searched and then spread over their copies.
 
     Examples
     --------
@@ -137,6 +138,7 @@ def _nearest(
     # |computed - true| of a squared distance from float32 norms and products, for any order of summation
     slack = (asking.shape[1] + 8) * 2.0**-24 * (longest * scale + length * scale) ** 2
     width = k + own + 12
+    copies: NDArray[np.int64] | None = None
     while len(todo):
         width = min(width, len(answering))
         step = max(1, min(8192, 2**25 // width))
@@ -152,7 +154,30 @@ def _nearest(
             unsure.append(rows[~proven])
         todo = np.concatenate(unsure)
         width *= 4
+        if len(todo) and copies is None and k + own <= 64:
+            copies = _copies(answering, k + own)
+        if copies is not None and len(copies) < len(answering):  # ties that no wider search would settle
+            distinct, reach = answering[copies[:, 0]], min(k + own, len(copies))
+            near, _ = _nearest(asking[todo], distinct, reach, own=False, device=device, known=None)
+            for start in range(0, len(todo), 1024):
+                rows = todo[start : start + 1024]
+                found = copies[near[start : start + 1024]].reshape(len(rows), -1)
+                indices[rows], squares[rows] = _measure(asking, rows, answering, found, k, own)
+            break
     return indices, squares
+
+
+def _copies(rows: NDArray[np.floating], most: int) -> NDArray[np.int64]:
+    """Return for every distinct row the numbers of its first `most` copies, lowest first, then -1."""
+    groups: dict[bytes, list[int]] = {}
+    for number, row in enumerate(rows + 0.0):  # -0.0 is 0.0
+        group = groups.setdefault(row.tobytes(), [])
+        if len(group) < most:
+            group.append(number)
+    out = np.full((len(groups), max(map(len, groups.values()))), -1, dtype=np.int64)
+    for at, group in enumerate(groups.values()):
+        out[at, : len(group)] = group
+    return out
 
 
 def _search(
