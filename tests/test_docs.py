@@ -103,7 +103,7 @@ def test_commands_run(page, folder, small_model, monkeypatch):
         )
     lines = [line for block in blocks(page, "sh") for line in block.splitlines() if "assay " in line]
     commands = [shlex.split(line, comments=True) for line in lines if not line.startswith(("#", "make"))]
-    assert len(commands) >= 3
+    assert commands
     for command in commands:
         assert Path(command[0]).name == "assay"
         monkeypatch.setattr("sys.argv", ["assay", *command[1:]])

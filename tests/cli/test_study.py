@@ -18,11 +18,17 @@ from tests.cli.conftest import Assay, rows, write_lines, write_vectors
         (["--lower-is-better", "a"], "--lower-is-better must come with metric; got 'a' alone."),
         (["b.jsonl", "--group-by", "source"], "--group-by must come with one source; got 2."),
         (["v.npy"], "source must hold records; v.npy holds vectors."),
-        (["--encoder", "sentnce"], "unknown encoder 'sentnce'. Did you mean 'sentence'? See: assay embed --help"),
+        (
+            ["--encoder", "sentnce"],
+            "unknown encoder 'sentnce'. Did you mean 'sentence'? See: assay embed --help",
+        ),
         (["--group-by", "kind"], "a.jsonl:1: row must have a column 'kind'."),
-        (["--heldout", "40"], "source 'a' must have at least 2 x heldout (80) different samples with an answer; got 60."),
+        (["--heldout", "40"], "source 'a' must have at least 2 x heldout (80) different samples"),
         (["--heldout", "5", "--sets", "4"], "sets must be >= 8, one for each strategy; got 4."),
-        (["--heldout", "5", "--sizes", "30"], "size must be <= half the pool (21 rows), since each set is drawn"),
+        (
+            ["--heldout", "5", "--sizes", "30"],
+            "size must be <= half the pool (21 rows), since each set is drawn",
+        ),
     ],
 )
 def test_refusals(assay: Assay, tmp_path: Path, arguments: list[str], message: str) -> None:

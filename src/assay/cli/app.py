@@ -9,7 +9,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from assay.cli import compare, correlate, demo, embed, measure, records, report, run, select, study, tables, train
+from assay.cli import (
+    compare,
+    correlate,
+    demo,
+    embed,
+    measure,
+    records,
+    report,
+    run,
+    select,
+    study,
+    tables,
+    train,
+)
 from assay.cli.console import nobody_reads
 
 app = typer.Typer(

@@ -157,8 +157,8 @@ def _nearest(
         if len(todo) and copies is None and k + own <= 64:
             copies = _copies(answering, k + own)
         if copies is not None and len(copies) < len(answering):  # ties that no wider search would settle
-            distinct, reach = answering[copies[:, 0]], min(k + own, len(copies))
-            near, _ = _nearest(asking[todo], distinct, reach, own=False, device=device, known=None)
+            distinct, enough = answering[copies[:, 0]], min(k + own, len(copies))
+            near, _ = _nearest(asking[todo], distinct, enough, own=False, device=device, known=None)
             for start in range(0, len(todo), 1024):
                 rows = todo[start : start + 1024]
                 found = copies[near[start : start + 1024]].reshape(len(rows), -1)
