@@ -35,6 +35,7 @@ NAMES = {
         "Known",
         "METRICS",
         "Neighbors",
+        "equal_rows",
         "knn",
         "local_density",
         "norms",

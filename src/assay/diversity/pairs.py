@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from assay._parallel import over_blocks
 from assay.errors import warn
-from assay.neighbors import Known, norms, same_rows, unit_rows
+from assay.neighbors import Known, equal_rows, norms, same_rows, unit_rows
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -130,6 +130,7 @@ def _pass(rows: Matrix, facing: Matrix | None, group: Sequence[Wants]) -> None:
     n, m = len(unit), len(theirs)
     tiny = kind.type(1e-3 if kind == np.float32 else 1e-9)  # below, rounding shows: subtract directly
     rounding = float((unit.shape[1] + 8) * np.finfo(kind).eps)  # for any order of summation
+    number, theirs_number = equal_rows(unit, theirs) if facing is not None else equal_rows(unit) * 2
     takers = [one.take for one in group if one.take is not None]
     near = min(m, max(one.near for one in group))
     found = np.empty((n, near), dtype=np.int64)
@@ -143,6 +144,9 @@ def _pass(rows: Matrix, facing: Matrix | None, group: Sequence[Wants]) -> None:
             own = np.arange(stop - start), np.arange(start, stop)
             gap[own] = np.inf
         row, column = np.divmod(np.flatnonzero(gap < tiny), m)
+        copies = number[start + row] == theirs_number[column]
+        gap[row[copies], column[copies]] = 0.0
+        row, column = row[~copies], column[~copies]
         for at in range(0, len(row), 4096):
             i, j = row[at : at + 4096], column[at : at + 4096]
             step = unit[start + i].astype(np.float64) - theirs[j]

@@ -6,13 +6,14 @@ distances to neighbours into a density.
 
 from assay.neighbors.density import DENSITY_STATISTICS, local_density
 from assay.neighbors.exact import METRICS, Known, Neighbors, knn
-from assay.neighbors.same import norms, same_rows, unit_rows
+from assay.neighbors.same import equal_rows, norms, same_rows, unit_rows
 
 __all__ = [
     "DENSITY_STATISTICS",
     "METRICS",
     "Known",
     "Neighbors",
+    "equal_rows",
     "knn",
     "local_density",
     "norms",

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from assay import _check
 from assay._parallel import over_blocks
 from assay.errors import DataError
-from assay.neighbors.same import norms, unit_rows
+from assay.neighbors.same import equal_rows, norms, unit_rows
 
 METRICS = ("l2", "sqeuclidean", "cosine")
 
@@ -169,14 +169,13 @@ def _nearest(
 
 def _copies(rows: NDArray[np.floating], most: int) -> NDArray[np.int64]:
     """Return for every distinct row the numbers of its first `most` copies, lowest first, then -1."""
-    groups: dict[bytes, list[int]] = {}
-    for number, row in enumerate(rows + 0.0):  # -0.0 is 0.0
-        group = groups.setdefault(row.tobytes(), [])
-        if len(group) < most:
-            group.append(number)
-    out = np.full((len(groups), max(map(len, groups.values()))), -1, dtype=np.int64)
-    for at, group in enumerate(groups.values()):
-        out[at, : len(group)] = group
+    [number] = equal_rows(rows)
+    order = np.argsort(number, kind="stable")
+    count = np.bincount(number)
+    rank = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+    out = np.full((len(count), min(most, int(count.max()))), -1, dtype=np.int64)
+    few = rank < most
+    out[number[order][few], rank[few]] = order[few]
     return out
 
 

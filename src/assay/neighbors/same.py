@@ -34,6 +34,15 @@ def unit_rows(matrix: NDArray[np.floating], dtype: type[np.floating] | None = No
     return unit
 
 
+def equal_rows(*matrices: NDArray[np.floating]) -> list[NDArray[np.intp]]:
+    """Return a number for every row of every matrix; rows have one number where all their entries are equal."""
+    numbers: dict[bytes, int] = {}
+    return [
+        np.array([numbers.setdefault((row + 0.0).tobytes(), len(numbers)) for row in matrix], dtype=np.intp)
+        for matrix in matrices  # -0.0 + 0.0 is 0.0
+    ]
+
+
 def same_rows(matrix: NDArray[np.floating]) -> NDArray[np.intp]:
     """Return for every row the lowest row that is the same row.
 
