@@ -148,7 +148,7 @@ def facility_location_5000() -> list[dict]:
     """Facility location, 500 of 5,000 rows, against apricot-select and submodlib-py, which are given the similarities.
 
     Objective: the sum over the pool of (1 + cosine) / 2 to the nearest chosen row, computed alike for all. Seconds:
-    ours from the vectors, the median of five, theirs from the matrix of similarities. Floor: that matrix once, as a
+    ours from the vectors, the median of five; theirs from the matrix of similarities. Floor: that matrix once, as a
     product.
     """
     n, k = 5000, 500
