@@ -17,7 +17,7 @@ def test_the_demo_finds_what_was_planted(assay: Assay, tmp_path: Path) -> None:
     random = float(re.search(r"random +60 +([0-9.]+)", done.out)[1])  # type: ignore[index]
     assert selected > random
     assert "0 were chosen with both rows" in done.out
-    assert files_in(tmp_path / "kept") == {"instructions.jsonl", "out"}
+    assert files_in(tmp_path / "kept") == {"instructions.jsonl", "out", "report.html"}
     assert files_in(tmp_path / "kept" / "out") == {"selected.jsonl", "selection.csv", "manifest.json"}
 
     done = assay("demo", "-o", "kept")

@@ -83,7 +83,7 @@ def test_the_check_above_can_fail() -> None:
 def test_the_commands_are_these() -> None:
     assert list(COMMANDS) == [
         "select", "measure", "compare", "correlate", "embed", "train", "convert", "check", "measures", "selectors",
-        "run", "demo",
+        "report", "run", "demo",
     ]  # fmt: skip
 
 

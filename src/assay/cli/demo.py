@@ -26,6 +26,7 @@ def demo(
 
     from assay._files import new_folder, read_json
     from assay.cli import console
+    from assay.cli.report import report
     from assay.cli.select import select
     from assay.data import check, read, summary
 
@@ -70,6 +71,20 @@ def demo(
             f"   {most[0].capitalize()}, {most[1] / len(rows):.0%} of the pool, is "
             f"{share[most[0]] / len(chosen):.0%} of the choice; {len(share)} of {len(domains)} domains are in it."
         )
+        if output is not None:
+            page = folder / "report.html"
+            print(f"\n3. See it   assay report out/ --columns domain,language -o {page.name}")
+            report(
+                folders=[str(folder / "out")],
+                output=str(page),
+                columns="domain,language",
+                overwrite=overwrite,
+                quiet=True,
+            )
         seconds = read_json(folder / "out" / "manifest.json")["run"]["seconds"]
         print(f"\nThat took {console.human_seconds(sum(seconds.values()))}. ", end="")
-        print(f"The results are in {folder}." if output else "Add -o FOLDER to keep the results.")
+        print(
+            f"The results are in {folder}."
+            if output
+            else "Add -o FOLDER to keep the results, with a page to look at."
+        )

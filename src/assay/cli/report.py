@@ -59,6 +59,7 @@ def report(
 
     Several selections from one pool stand side by side. The inputs of a selection must be what they were.
     """
+    from importlib.util import find_spec
     from pathlib import Path
 
     from assay import _check
@@ -70,13 +71,13 @@ def report(
     from assay.report.atlas import NEIGHBORS
 
     _check.choice("format", format, console.FORMATS)
-    _check.choice("map", map_method, PLANES)
-    _check.whole("seed", seed, 0)
-    if map_method == "umap":
+    _check.choice("map_method", map_method, PLANES)
+    if map_method == "umap" and find_spec("umap") is None:
         _check.require("umap", "map", "map 'umap'")
+    _check.whole("seed", seed, 0)
     for name, path, suffix in (("output", output, ".html"), ("atlas", atlas, ".parquet")):
         if path is not None and not path.endswith(suffix):
-            raise DataError(f"{name} must end in {suffix}; got {path}.")
+            raise DataError(f"{name} must be a file name that ends in {suffix}; got {path}.")
         if path is not None and Path(path).exists() and not overwrite:
             raise DataError(f"{name} must be a new file; {path} exists. Use --overwrite to replace it.")
     talk = console.Talk(quiet)
@@ -86,7 +87,7 @@ def report(
             raise DataError(f"{folder}/{MANIFEST} must be a manifest that assay wrote; it is not.")
     selections = [folder for folder, content in manifests.items() if content["command"] == "select"]
     if atlas is not None and not selections:
-        raise DataError("atlas must come with an output folder of assay select; got none.")
+        raise DataError(f"atlas must be left out without an output folder of assay select; got {atlas!r}.")
     names = _names(folders)
     found: list[Section] = []
     rows = 0

@@ -49,7 +49,7 @@ def plane(embeddings: ArrayLike, *, method: str = "pca", seed: int = 0) -> tuple
     >>> points.shape
     (3, 2)
     """
-    _check.choice("map", method, PLANES)
+    _check.choice("method", method, PLANES)
     rows = _check.embeddings("embeddings", embeddings, directions=True)
     unit = unit_rows(rows, np.float32)
     if method == "umap":
@@ -84,12 +84,12 @@ def _pca(unit: NDArray[Any]) -> tuple[NDArray[np.float32], str]:
 
 
 def _umap(unit: NDArray[Any], seed: int) -> NDArray[np.float32]:
-    umap = _check.require("umap", "map", "map 'umap'")
-    neighbors = min(15, len(unit) - 1)
-    if neighbors < 2:
-        return np.zeros((len(unit), 2), dtype=np.float32)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of numba and of spectral layouts of few rows
+        warnings.simplefilter("ignore")  # of packages that UMAP can do without, and of layouts of few rows
+        umap = _check.require("umap", "map", "map 'umap'")
+        neighbors = min(15, len(unit) - 1)
+        if neighbors < 2:
+            return np.zeros((len(unit), 2), dtype=np.float32)
         layout = umap.UMAP(
             n_neighbors=neighbors, min_dist=0.1, metric="cosine", random_state=seed, n_jobs=1,
             init="spectral" if len(unit) > 50 else "random",
