@@ -339,4 +339,4 @@ def _words(value: Any) -> str:
         return ", ".join(f"{key} {_words(part)}" for key, part in value.items())
     if isinstance(value, list):
         return ", ".join(_words(part) for part in value)
-    return str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -4,6 +4,7 @@
   const palette = JSON.parse(document.getElementById("colors").textContent);
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const printing = matchMedia("print");
+  const touch = matchMedia("(pointer: coarse)"); // a finger scrolls the page, also over a chart
   const isDark = () => !printing.matches && (root.dataset.theme ? root.dataset.theme === "dark" : prefersDark.matches);
   const count = (n) => n.toLocaleString("en");
 
@@ -25,7 +26,7 @@
       layout: {
         colorway, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
         font: { color: ink, size: 13, family: "system-ui, -apple-system, Segoe UI, Roboto, Noto Sans, sans-serif" },
-        xaxis: axis, yaxis: axis, hovermode: "closest", margin: { l: 56, r: 16, t: 36, b: 48 },
+        xaxis: axis, yaxis: axis, hovermode: "closest", dragmode: touch.matches ? false : "zoom", margin: { l: 56, r: 16, t: 36, b: 48 },
         legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
         modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink },
         hoverlabel: { bgcolor: paper, bordercolor: line, align: "left", font: { color: ink } },

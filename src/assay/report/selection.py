@@ -26,6 +26,7 @@ MOST_DRAWN = 4000
 BASELINES = 5
 BUDGETS = 10
 SHOWN = 8
+SAME_DISTANCE = 1e-9  # cosine distance of copies
 POINTS = 2000
 Rows = NDArray[np.int64]
 
@@ -225,7 +226,7 @@ def _measures_section(findings: Findings) -> Section:
         "Most measures move with the size of a set, so sets are compared on draws of one size: "
         f"{DRAWS} draws of {rows[0].size:,} rows without replacement, with density against the whole reference. The "
         f"chart shows the mean and the middle {CONFIDENCE:.0%} of the draws, as multiples of the random set's mean. "
-        "Higher is more diverse. A difference whose interval leaves out 0 is more than the luck of the draw."
+        "Higher is more diverse. Where the interval of a difference leaves out 0, draws of that size tell them apart."
     )
     base = {row.measure: row.value for row in rows if row.set == RANDOM}
     figure = go.Figure()
@@ -343,7 +344,8 @@ def _density_section(pool: Pool, choices: Sequence[Choice]) -> Section:
     assert pool.density is not None
     values = np.log10(pool.density)
     low, high = np.quantile(values, [0.001, 0.999])
-    edges = np.linspace(low, high, 41)
+    bins = int(np.clip(np.sqrt(min(len(choice.rows) for choice in choices)), 8, 40))
+    edges = np.linspace(low, high, bins + 1)
     figure = go.Figure()
     sets = {choice.name: choice.rows for choice in choices} | {"pool": np.arange(len(values) - pool.kept)}
     for name, rows in sets.items():
@@ -393,10 +395,11 @@ def _examples(pool: Pool, choice: Choice, values: NDArray[np.float64], suffix: s
 
 
 def _near_section(pool: Pool, choices: Sequence[Choice], findings: Findings) -> Section:
-    """Return the pairs of rows that are nearest to each other."""
+    """Return the pairs of rows that are nearest to each other; copies are shown only where there is nothing else."""
     nearest, distance = findings.neighbors.indices[:, 0], findings.neighbors.distances[:, 0]
+    copies = int((distance < SAME_DISTANCE).sum())
     pairs: dict[tuple[int, int], float] = {}
-    for row in np.argsort(distance, kind="stable").tolist():
+    for row in np.argsort(distance, kind="stable")[copies if copies < len(distance) else 0 :].tolist():
         pairs.setdefault((min(row, int(nearest[row])), max(row, int(nearest[row]))), float(distance[row]))
         if len(pairs) == SHOWN:
             break
@@ -414,8 +417,7 @@ def _near_section(pool: Pool, choices: Sequence[Choice], findings: Findings) -> 
                 "both chosen": ", ".join(both) if len(choices) > 1 and both else bool(both),
             }
         )
-    same = int((distance < 1e-9).sum())
-    text = f"The pairs of rows that are nearest to each other. {same:,} rows have a copy of their embedding."
+    text = f"{copies:,} rows have a copy of their embedding. The pairs that are nearest to each other, copies aside:"
     return Section("Near duplicates", text=text, table=table)
 
 
