@@ -191,6 +191,15 @@ def test_on_a_phone_nothing_runs_off_the_side(opened: Open, file: Path) -> None:
     box = page.page.locator(".tip").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 360
+    # a finger on the map scrolls the page
+    before = page.page.evaluate("scrollY")
+    finger = page.page.context.new_cdp_session(page.page)
+    finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in range(1, 11):
+        point = {"x": x, "y": y - 20 * step}
+        finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.page.wait_for_function(f"scrollY > {before} + 50")
     assert page.said == []
 
 

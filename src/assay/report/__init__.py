@@ -1,14 +1,15 @@
 """Results -> one self-contained HTML page.
 
 `page` turns sections (a heading, text, a plotly figure, a table) into the page; nothing is fetched when it is read.
-`selection` finds the numbers of a pool and what was chosen from it and turns them into sections, `map` and `plane`
-draw its rows, `tables` shows any other results, `atlas` writes the rows for embedding-atlas.
+`findings` are the numbers of a pool and what was chosen from it, `selection` makes them sections, `plane` and `map`
+draw rows, `scatter` sets, `tables` shows any other results, `atlas` writes the rows for embedding-atlas.
 """
 
 from assay.report.atlas import write_atlas
+from assay.report.findings import Choice, Findings, Pool, find
 from assay.report.page import Section, write_page
 from assay.report.plane import PLANES, plane
-from assay.report.selection import Choice, Findings, Pool, find, sections
+from assay.report.selection import sections
 from assay.report.tables import result_sections
 
 __all__ = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from assay._files import atomic
-from assay.report.selection import Choice, Findings, Pool
+from assay.report.findings import Choice, Findings, Pool
 
 NEIGHBORS = 15
 

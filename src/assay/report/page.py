@@ -103,6 +103,11 @@ def embedded_json(value: Any) -> Any:
     return Markup(text.replace("<", "\\u003c"))
 
 
+def plain(text: str) -> str:
+    """Return text that plotly, which reads some tags in names and labels, shows as it is."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def _shown(number: int, section: Section) -> dict[str, Any]:
     """Return what the template shows of a section."""
     from markupsafe import Markup

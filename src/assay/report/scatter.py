@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from assay.report.page import plain
+
 SYMBOLS = ("circle", "square", "diamond", "cross", "triangle-up", "star", "hexagon", "x")
 
 
@@ -21,7 +23,7 @@ def scatter(
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    hover = f"{_plain(x_title)} %{{x:.4g}}<br>{_plain(y_title)} %{{y:.4g}}<extra>%{{fullData.name}}</extra>"
+    hover = f"{plain(x_title)} %{{x:.4g}}<br>{plain(y_title)} %{{y:.4g}}<extra>%{{fullData.name}}</extra>"
     if names is not None:
         hover = f"%{{text}}<br>{hover}"
     kinds = ["all sets"] * len(x) if groups is None else list(groups)
@@ -30,18 +32,13 @@ def scatter(
         figure.add_scatter(
             x=[x[row] for row in rows],
             y=[y[row] for row in rows],
-            text=None if names is None else [_plain(names[row]) for row in rows],
-            name=_plain(kind),
+            text=None if names is None else [plain(names[row]) for row in rows],
+            name=plain(kind),
             mode="markers",
             marker={"size": 9, "symbol": SYMBOLS[number % len(SYMBOLS)]},
             hovertemplate=hover,
         )
     figure.update_layout(
-        xaxis_title_text=_plain(x_title), yaxis_title_text=_plain(y_title), showlegend=groups is not None
+        xaxis_title_text=plain(x_title), yaxis_title_text=plain(y_title), showlegend=groups is not None
     )
     return figure
-
-
-def _plain(text: str) -> str:
-    """Return text that plotly, which reads some tags, shows as it is."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
