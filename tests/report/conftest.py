@@ -39,9 +39,12 @@ class Opened:
 Open = Callable[..., Opened]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """The first Chromium on the path; without one the tests are skipped, but in CI they fail."""
+    """The first Chromium on the path; without one the tests are skipped, but in CI they fail.
+
+    It ends with the module: while it lives, nothing else in this process can run an event loop.
+    """
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None:
         reason = (
@@ -58,7 +61,7 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def opened(browser: Any) -> Iterator[Open]:
     """Open a file offline and wait until all of it is drawn."""
     contexts = []
