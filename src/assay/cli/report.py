@@ -242,8 +242,8 @@ def _choice(folder: Path, name: str, run: dict[str, Any], n: int, kept: int) -> 
         raise DataError(
             f"{path} must hold rows of the pool (0 to {n - 1}); it does not. Run the selection again."
         )
-    gains = np.array([float(line["novelty"] or "nan") for line in lines])
-    said = "its gain"
+    gains = np.array([float(line["gain"] or "nan") for line in lines])
+    said = f"the gain of {run['method']}, see: assay selectors {run['method']}"
     if run["method"] == "novelselect":
         # a sum over the set so far rises with its size; the mean does not
         weights = np.cumsum(np.arange(1, kept + len(rows) + 1, dtype=np.float64) ** -run["proximity_power"])

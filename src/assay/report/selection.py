@@ -22,8 +22,9 @@ def sections(pool: Pool, choices: Sequence[Choice], findings: Findings) -> list[
     """Return what a page shows of a pool and the choices from it."""
     several = len(choices) > 1
     out = [_measures_section(findings), _curves_section(choices, findings)]
-    if any(np.isfinite(choice.gains).any() for choice in choices):
-        out.append(_gains_section(choices))
+    scored = [choice for choice in choices if np.isfinite(choice.gains).any()]
+    for gain in dict.fromkeys(choice.gain for choice in scored):
+        out.append(_gains_section([choice for choice in scored if choice.gain == gain]))
     out.append(_map_section(pool, choices, findings))
     if pool.density is not None:
         out.append(_density_section(pool, choices))
@@ -119,12 +120,11 @@ def _curves_section(choices: Sequence[Choice], findings: Findings) -> Section:
 
 
 def _gains_section(choices: Sequence[Choice]) -> Section:
+    """Return the gains of choices that are scored alike."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
     for choice in choices:
-        if not np.isfinite(choice.gains).any():
-            continue
         at = np.unique(np.linspace(0, len(choice.gains) - 1, POINTS).round().astype(int))
         figure.add_scatter(
             x=at + 1,
@@ -134,12 +134,11 @@ def _gains_section(choices: Sequence[Choice]) -> Section:
             hovertemplate="choice %{x:,}: %{y:.4f}<extra>%{fullData.name}</extra>",
         )
     figure.update_layout(
-        xaxis_title_text="order of choice",
-        yaxis_title_text="score at its choice",
-        showlegend=len(choices) > 1,
+        xaxis_title_text="order of choice", yaxis_title_text="score at its choice", showlegend=True
     )
-    said = "; ".join(dict.fromkeys(choice.gain for choice in choices if np.isfinite(choice.gains).any()))
-    return Section("What each choice added", text=f"Each row when it was chosen: {said}.", figure=figure)
+    return Section(
+        "What each choice added", text=f"Each row when it was chosen: {choices[0].gain}.", figure=figure
+    )
 
 
 def _map_section(pool: Pool, choices: Sequence[Choice], findings: Findings) -> Section:
