@@ -4,7 +4,8 @@
   const palette = JSON.parse(document.getElementById("colors").textContent);
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const printing = matchMedia("print");
-  const touch = matchMedia("(pointer: coarse)"); // a finger scrolls the page, also over a chart
+  const touch = matchMedia("(pointer: coarse)").matches; // a finger scrolls the page, and the tools are always shown
+  const TOP = touch ? 68 : 40;
   const isDark = () => !printing.matches && (root.dataset.theme ? root.dataset.theme === "dark" : prefersDark.matches);
   const count = (n) => n.toLocaleString("en");
 
@@ -26,7 +27,7 @@
       layout: {
         colorway, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
         font: { color: ink, size: 13, family: "system-ui, -apple-system, Segoe UI, Roboto, Noto Sans, sans-serif" },
-        xaxis: axis, yaxis: axis, hovermode: "closest", dragmode: touch.matches ? false : "zoom", margin: { l: 56, r: 16, t: 36, b: 48 },
+        xaxis: axis, yaxis: axis, hovermode: "closest", dragmode: touch ? false : "zoom", margin: { l: 56, r: 16, t: TOP, b: 48 },
         legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" },
         modebar: { bgcolor: "rgba(0,0,0,0)", color: soft, activecolor: ink },
         hoverlabel: { bgcolor: paper, bordercolor: line, align: "left", font: { color: ink } },
@@ -93,7 +94,7 @@
 
     let shown = []; // for each trace the rows of its points
     let matched = [];
-    const size = Math.max(2.5, 10 - 1.55 * Math.log10(drawn.length));
+    const size = Math.max(2.5, 10 - 1.55 * Math.log10(drawn.length)) * (innerWidth < 640 ? 0.75 : 1);
     const trace = (rows, name, marker) => {
       shown.push(rows);
       return {
@@ -142,8 +143,9 @@
       const axis = { showticklabels: false, showgrid: false, zeroline: false, ticks: "" };
       return Plotly.react(plot, traces, {
         height: Math.round(Math.min(640, Math.max(360, innerHeight * 0.7))), uirevision: "same", showlegend: field.kind !== "number" || matched.length > 0,
-        xaxis: axis, yaxis: { ...axis, scaleanchor: "x" }, margin: { l: 8, r: 8, t: 36, b: 8 },
+        xaxis: axis, yaxis: { ...axis, scaleanchor: "x" }, margin: { l: 8, r: 8, t: TOP, b: 8 },
         legend: { itemsizing: "constant" }, template: template(),
+        modebar: { orientation: touch || field.kind === "number" ? "h" : "v" },
       }, config);
     };
 
