@@ -72,6 +72,7 @@ def opened(browser: Any) -> Iterator[Open]:
         context = browser.new_context(viewport={"width": width, "height": height}, **options)
         contexts.append(context)
         context.set_offline(True)
+        context.set_default_timeout(60_000)
         if script:
             context.add_init_script(script)
         found = Opened(context.new_page())
@@ -79,7 +80,7 @@ def opened(browser: Any) -> Iterator[Open]:
         found.page.on("pageerror", lambda error: found.said.append(f"error: {error}"))
         found.page.on("request", lambda request: found.asked.append(request.url))
         found.page.goto(path.as_uri())
-        found.page.wait_for_selector("html[data-ready=yes]", state="attached", timeout=60_000)
+        found.page.wait_for_selector("html[data-ready=yes]", state="attached")
         return found
 
     yield open_file
