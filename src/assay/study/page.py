@@ -9,7 +9,7 @@ from assay.diversity.correlate import ALL, JOINED, Correlation
 from assay.report import Section
 from assay.report.page import COLORS
 from assay.report.scatter import SYMBOLS
-from assay.study.conclusions import Conclusions
+from assay.study.conclusions import BUILT_OF_COPIES, Conclusions
 
 READING = (
     "A correlation near 1 means that the sets which the measure calls more diverse gave the better models. Intervals "
@@ -43,15 +43,17 @@ def sections(
             )
         )
         names = list(dict.fromkeys(row.measure for row in one.correlations if not _of_grid(row)))
+        others = [row for row in own if row["strategy"] != BUILT_OF_COPIES]
         for metric in metrics:
-            out.append(
-                Section(
-                    heading=f"Every measure against {metric}, sets of {one.size:,} rows",
-                    text=f"A point is a set, its {metric} the mean over the training seeds. Untuned, the model has "
-                    f"{untuned[metric]:.4f}.",
-                    figure=_panels(own, names, metric),
+            for shown, which in ((own, ""), (others, ", without the sets built of copies")):
+                out.append(
+                    Section(
+                        heading=f"Every measure against {metric}, sets of {one.size:,} rows{which}",
+                        text=f"A point is a set, its {metric} the mean over the training seeds. Untuned, the model has "
+                        f"{untuned[metric]:.4f}.",
+                        figure=_panels(shown, names, metric),
+                    )
                 )
-            )
         for sets in dict.fromkeys(row.sets for row in one.correlations):
             chosen = [row for row in one.correlations if row.sets == sets and row.performance == goal]
             chosen.sort(key=lambda row: -row.mean)
