@@ -59,3 +59,10 @@ def test_one_row_is_shown_whole(assay: Assay, command: str, form: str) -> None:
 def test_unknown_names(assay: Assay, arguments: list[str], message: str) -> None:
     done = assay(*arguments)
     assert (done.code, done.out, done.err) == (2, "", f"error: {message}\n")
+
+
+def test_a_measure_is_shown_with_its_options(assay: Assay) -> None:
+    [row] = json.loads(assay("measures", "knn_distance", "--format", "json").out)
+    assert row["options"] == "neighbors=1, statistic=kth (mean), metric=cosine (l2, sqeuclidean)"
+    [row] = json.loads(assay("measures", "ttr", "--format", "json").out)
+    assert row["options"] == "n_tokens=30, tokenizer=tokens, lowercase=True, level=sample (corpus)"
