@@ -30,6 +30,13 @@ def test_thousands_of_copies():
     assert np.unique(same_rows(rows)).tolist() == [0, 5000, 10000]
 
 
+def test_thousands_of_pairs_of_copies_and_of_near_copies():
+    rows = np.random.default_rng(4).normal(size=(5000, 8))
+    rows = np.concatenate([rows, rows[:3000], rows[1000:] * (1 + 5e-7)])
+    expected = np.concatenate([np.arange(5000), np.arange(3000), np.arange(1000, 5000)])
+    assert same_rows(rows).tolist() == expected.tolist()
+
+
 def test_equals_all_pairs():
     rng = np.random.default_rng(2)
     rows = rng.normal(size=(150, 3))

@@ -100,6 +100,6 @@ def _within(
     reach = 1.001 * SAME * np.maximum(length[step:], length[:-step])
     near = place[0, step:] - place[0, :-step] <= reach
     close = np.flatnonzero(near & (np.abs(place[1, step:] - place[1, :-step]) <= reach))
-    for start in range(0, max(len(close), 1), 4096):
+    for start in range(0, max(len(close), 1), BLOCK):
         i = close[start : start + BLOCK]
         yield i, i + step, bool(near.any())
