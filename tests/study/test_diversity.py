@@ -94,6 +94,10 @@ def test_refusals(sources, tmp_path) -> None:
         study(tmp_path, sources, base_fraction=1)
     with pytest.raises(DataError, match=r"sets must be >= 9"):
         study(tmp_path, sources, sets=3)
+    with pytest.raises(
+        DataError, match=r"sources must have names that make different file names; got a b, a/b\."
+    ):
+        study(tmp_path, {"a b": sources["sums"], "a/b": sources["turns"]})
     assert not list(tmp_path.iterdir())
 
 
@@ -145,6 +149,8 @@ def test_a_program_scores_the_model(tmp_path, program: str, scores: dict[str, fl
         ("pass", r"metric must end with a score; it exited with 0: nothing was printed"),
         ("sys.exit('no GPU')", r"metric must end with a score; it exited with 1: no GPU"),
         ("print('NaN')", r"must print a number"),
+        ("print('{\"size\": 3}')", r"metric must have another name than a column of the table; got 'size'\."),
+        ("print('{\"text/ttr\": 3}')", r"another name than a column of the table; got 'text/ttr'\."),
     ],
 )
 def test_a_program_without_a_score(tmp_path, program: str, message: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from assay.diversity.correlate import Correlation, correlate
+from assay.study.tune import MEASURED
 
 BUILT_OF_COPIES = "duplicate"
 
@@ -55,7 +56,7 @@ def conclude(
     copies = np.array([row["strategy"] == BUILT_OF_COPIES for row in rows])
     columns: dict[str, list[float]] = {}
     left_out: dict[str, str] = {}
-    for name in (name for name in rows[0] if "/" in name):
+    for name in (name for name in rows[0] if name.startswith(MEASURED)):
         values = [row[name] for row in rows]
         if None in values:
             left_out[name] = f"not to be had in {values.count(None)} of {len(rows)} sets"

@@ -180,6 +180,9 @@ def _split(sources: Mapping[str, Sequence[Sample]], heldout: int, base_fraction:
         raise DataError(f"base_fraction must be from 0 to below 1; got {base_fraction!r}.")
     if not sources:
         raise DataError("sources must name at least one source of samples; got none.")
+    files = [_heldout(Path(), name) for name in sources]
+    if len(set(files)) < len(files):
+        raise DataError(f"sources must have names that make different file names; got {', '.join(sources)}.")
     held: dict[str, list[Sample]] = {}
     base, pool, source_of, seen = list[Sample](), list[Sample](), list[str](), set[str]()
     for number, (name, samples) in enumerate(sources.items()):

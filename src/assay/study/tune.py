@@ -23,6 +23,9 @@ from assay.training import train
 from assay.training.tokens import IGNORED, tokens_of, with_template
 from assay.training.train import RECORD
 
+TAKEN = ("set", "strategy", "size", "draw", "distinct")  # columns of the table that are no scores, and
+MEASURED = ("model/", "encoder/", "text/")  # how those of measures begin
+
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
@@ -199,6 +202,8 @@ def scores_of(metric: str, model: Path) -> dict[str, float]:
         value = None
     scores = value if isinstance(value, dict) else {"metric": value}
     for name, score in scores.items():
+        if name in TAKEN or name.startswith(MEASURED):
+            raise DataError(f"metric must have another name than a column of the table; got {name!r}.")
         if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
             raise DataError(
                 f"metric must print a number, or a JSON object of numbers, as its last line; got {lines[-1][:80]!r}."
