@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,34 @@ def test_heldout_loss_is_the_mean_over_answer_tokens(sources, tmp_path) -> None:
         DataError, match=r"domain 'turns' must have an answer within max_tokens=3; it has none\."
     ):
         heldout_loss(folder, {"turns": sources["turns"]}, max_tokens=3)
+
+
+def test_an_adapter_is_scored_with_its_base(sources, tmp_path) -> None:
+    from peft import AutoPeftModelForCausalLM
+
+    from assay.training import train
+
+    small = {"hidden": 32, "layers": 1, "max_tokens": 48, "threads": 1}
+    base = tiny_model(sources["sums"][:40], output=tmp_path / "base", **small)
+    tuned = train(
+        base,
+        sources["sums"][:40],
+        output=tmp_path / "tuned",
+        method="lora",
+        learning_rate=0.05,
+        epochs=3,
+        threads=1,
+    )
+    heldout = {"sums": sources["sums"][40:60]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        merged = AutoPeftModelForCausalLM.from_pretrained(tuned).merge_and_unload()
+    merged.save_pretrained(tmp_path / "merged")
+    for file in tuned.glob("*token*"):
+        (tmp_path / "merged" / file.name).write_bytes(file.read_bytes())
+    found = heldout_loss(tuned, heldout)["sums"]
+    assert found == pytest.approx(heldout_loss(tmp_path / "merged", heldout)["sums"], rel=1e-4)
+    assert found != pytest.approx(heldout_loss(base, heldout)["sums"], rel=2e-3)
 
 
 @pytest.mark.parametrize(

@@ -235,7 +235,6 @@ def _precision(dtype: str, device: str) -> str:
 def _loaded(model: str | Path | tuple[Any, Any], chosen: Preset, precision: str) -> tuple[Any, Any, str]:
     """Return a model of our own to train, its tokenizer, and what identifies it."""
     import torch
-    import transformers
 
     dtype = torch.bfloat16 if chosen.method == "lora" and precision == "bfloat16" else torch.float32
     if isinstance(model, tuple):
@@ -245,6 +244,13 @@ def _loaded(model: str | Path | tuple[Any, Any], chosen: Preset, precision: str)
             digest.update(f"{name}\0{tensor.dtype}\0".encode())
             digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
         return language_model.to(dtype), tokenizer, f"sha256:{digest.hexdigest()}"
+    return load_model(model, dtype)
+
+
+def load_model(model: str | Path, dtype: Any) -> tuple[Any, Any, str]:
+    """Return a causal language model with float weights of a torch dtype, its tokenizer, and what identifies it."""
+    import transformers
+
     source, options, revision = find_model(str(model), "model")
     # the reader of .gguf draws its bar whatever the switch for bars says
     talk = redirect_stderr(io.StringIO()) if "gguf_file" in options else nullcontext()
