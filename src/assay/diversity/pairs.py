@@ -143,17 +143,18 @@ def _pass(rows: Matrix, facing: Matrix | None, group: Sequence[Wants]) -> None:
         if facing is None:
             own = np.arange(stop - start), np.arange(start, stop)
             gap[own] = np.inf
-        row, column = np.divmod(np.flatnonzero(gap < tiny), m)
-        copies = number[start + row] == theirs_number[column]
-        gap[row[copies], column[copies]] = 0.0
-        row, column = row[~copies], column[~copies]
-        for at in range(0, len(row), 4096):
-            i, j = row[at : at + 4096], column[at : at + 4096]
-            step = unit[start + i].astype(np.float64) - theirs[j]
-            gap[i, j] = (step * step).sum(axis=1) / 2.0
+        tile = Tile(start, stop, gap, rounding)
+        for part in tile.parts():  # where all pairs are near, their numbers take several times a tile
+            row, column = np.divmod(np.flatnonzero(part.gap < tiny), m)
+            copies = number[part.start + row] == theirs_number[column]
+            part.gap[row[copies], column[copies]] = 0.0
+            row, column = row[~copies], column[~copies]
+            for at in range(0, len(row), 4096):
+                i, j = row[at : at + 4096], column[at : at + 4096]
+                step = unit[part.start + i].astype(np.float64) - theirs[j]
+                part.gap[i, j] = (step * step).sum(axis=1) / 2.0
         if facing is None:
             gap[own] = 0.0
-        tile = Tile(start, stop, gap, rounding)
         for take in takers:
             take(tile)
         if near == m:

@@ -73,9 +73,8 @@ def local_density(
     neighbors = _check.whole("neighbors", neighbors, 1)
     if deduplicate is None:
         deduplicate = not cosine
-    first = same_rows(pool)
     if deduplicate:
-        kept = first == np.arange(len(pool))
+        kept = same_rows(pool) == np.arange(len(pool))
         if known is not None:
             known = Known(np.where(kept, np.cumsum(kept) - 1, -1)[known.indices], known.bound)
         pool = pool if kept.all() else pool[kept]

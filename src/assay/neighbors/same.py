@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +37,16 @@ def unit_rows(matrix: NDArray[np.floating], dtype: type[np.floating] | None = No
 
 def equal_rows(*matrices: NDArray[np.floating]) -> list[NDArray[np.intp]]:
     """Return a number for every row of every matrix; rows have one number where all their entries are equal."""
-    numbers: dict[bytes, int] = {}
-    return [
-        np.array([numbers.setdefault((row + 0.0).tobytes(), len(numbers)) for row in matrix], dtype=np.intp)
-        for matrix in matrices  # -0.0 + 0.0 is 0.0
-    ]
+    numbers: dict[
+        bytes, int
+    ] = {}  # by a digest of 16 bytes, since the rows themselves would be a second matrix
+
+    def number(row: NDArray[np.floating]) -> int:  # -0.0 + 0.0 is 0.0
+        return numbers.setdefault(
+            blake2b(row + 0.0, digest_size=16).digest(), len(numbers)
+        )  # -0.0 + 0.0 is 0.0
+
+    return [np.fromiter(map(number, matrix), dtype=np.intp, count=len(matrix)) for matrix in matrices]
 
 
 def same_rows(matrix: NDArray[np.floating]) -> NDArray[np.intp]:

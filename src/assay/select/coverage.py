@@ -149,7 +149,10 @@ class _Greedy:
         self.slack = (d + 16) * 2.0**-24  # of a float32 distance, for any order of summation
         self.near = np.full(n, FARTHEST)  # distance to the nearest chosen row, in float64
         # the most that a row's gain can be: at first, of all distances to 2; the sum is n + its cosines with all
-        self.high = n * (1.0 + self.slack) + self.unit @ self.unit.sum(axis=0, dtype=np.float64)
+        total = self.unit.sum(axis=0, dtype=np.float64)
+        self.high = np.full(n, n * (1.0 + self.slack))
+        for start in range(0, n, 4096):
+            self.high[start : start + 4096] += self.unit[start : start + 4096] @ total
         self.listed = False
         self.look = 1  # chosen rows at which to see whether the pairs can be listed
         self.count = 0
