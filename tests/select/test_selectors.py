@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 
 import numpy as np
 import pytest
@@ -180,6 +181,15 @@ class TestEveryRow:
     def test_copies_warn(self, name):
         with pytest.warns(AssayWarning, match="24 chosen rows are copies of another in the set"):
             self.choose(name, np.repeat(T3_R, 2, axis=0), budget=48, **NEIGHBORS.get(name, {}))
+
+    def test_copies_among_the_kept_do_not_warn(self, name):
+        rows = np.concatenate([self.rows[:20], self.rows[:5]])
+        kept = [0, 1, 20, 21]  # two rows and their copies
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", AssayWarning)
+            options = NEIGHBORS.get(name, {}) | {"initial_selected": kept, "skip_duplicates": True}
+            found = self.choose(name, rows, budget=2, **options)
+        assert not {0, 1, 20, 21} & set(found.indices.tolist())
 
     def test_no_dead_parameter(self, name):
         rows = np.repeat(self.rows[:60], 2, axis=0)

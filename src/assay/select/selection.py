@@ -80,6 +80,7 @@ class Rules:
 
     def take(self, row: int) -> None:
         """Record that `row` is chosen."""
+        self.copies += int(self.same[row]) in self._seen
         self._mark(row)
         if self._group is not None:
             g = int(self._group[row])
@@ -119,7 +120,6 @@ class Rules:
     def _mark(self, row: int) -> None:
         self.allowed[row] = False
         first = int(self.same[row])
-        self.copies += first in self._seen
         self._seen.add(first)
         if self.skip_duplicates:
             self.allowed[self._order[self._ends[first] : self._ends[first + 1]]] = False
