@@ -215,6 +215,12 @@ def nearer(rows, products, first, since, slack, pool, lengths, chosen, chosen_le
                 )
 
 
+@njit
+def _lead(near, cosine):  # type: ignore[no-untyped-def]
+    """Return by how much a row is nearer than `near`; not reordered, so that all who ask get the same bits."""
+    return near - (1.0 - cosine)
+
+
 @compiled(fastmath=FAST)
 def leads(products, near, slack, gain, count):  # type: ignore[no-untyped-def]
     """Add up for each row by how much it is nearer to the others than `near`, and to how many it may be.
@@ -225,7 +231,7 @@ def leads(products, near, slack, gain, count):  # type: ignore[no-untyped-def]
         total = 0.0
         number = 0
         for j in range(products.shape[1]):
-            lead = near[j] - (1.0 - products[at, j])
+            lead = _lead(near[j], products[at, j])
             number += lead > -slack
             total += max(lead, 0.0)
         gain[at] = total
@@ -238,10 +244,9 @@ def keep_leads(products, near, slack, index, gaps):  # type: ignore[no-untyped-d
     total = 0
     for at in range(products.shape[0]):
         for j in range(products.shape[1]):
-            gap = 1.0 - products[at, j]
             index[total] = j
-            gaps[total] = gap
-            total += near[j] - gap > -slack
+            gaps[total] = 1.0 - products[at, j]
+            total += _lead(near[j], products[at, j]) > -slack
 
 
 @compiled()
