@@ -100,7 +100,7 @@ def test_lower_is_better_turns_the_sign():
     turned = correlate(
         {"near": -measures["near"], "far": measures["far"]},
         {"mt": -performance["mt"], "ae": performance["ae"]},
-        lower_is_better=["near", "mt"],
+        lower_is_better=["near", "mt", "near"],
         resamples=100,
     )
     assert turned == plain
@@ -144,7 +144,7 @@ def test_the_grid_is_novelsum():
     pool = rng.normal(size=(80, 4))
     sets = {"a": pool[:20], "b": pool[20:40], "c": pool[40:60] + 0.5}
     for variant in ("official", "paper"):
-        found = novelsum_grid(sets, reference=pool, variant=variant)
+        found = novelsum_grid(sets, reference=pool, variant=variant, proximity_powers=iter([0.0, 1.0, 2.0]))
         assert len(found) == 15
         for name, column in found.items():
             words = name.split()

@@ -222,7 +222,7 @@ def novelsum_grid(
     if not sets:
         raise DataError("sets must hold at least one set; got none.")
     statistic = resolve_variant(variant).density_statistic
-    powers, counts = list(density_powers), list(neighbors)
+    proximities, powers, counts = list(proximity_powers), list(density_powers), list(neighbors)
     values: dict[str, list[float]] = {}
     for rows in sets.values():
         densities = {
@@ -232,7 +232,7 @@ def novelsum_grid(
             for count in counts
             if any(power > 0 for power in powers)
         }
-        for proximity in proximity_powers:
+        for proximity in proximities:
             for power in powers:
                 for count in counts if power > 0 else [None]:
                     name = f"novelsum proximity {proximity:g} density {power:g}"
@@ -275,7 +275,7 @@ def _columns(
             columns[name] = values
     if isinstance(lower_is_better, str):
         raise DataError(f"lower_is_better must be a collection of names; got {lower_is_better!r}.")
-    for name in lower_is_better:
+    for name in dict.fromkeys(lower_is_better):
         _check.choice("lower_is_better", name, columns)
         columns[name] = -columns[name]
     return columns
