@@ -256,5 +256,8 @@ def test_warnings_point_to_the_caller():
 def test_arguments_that_nothing_would_read_are_refused():
     with pytest.raises(DataError, match=r"against_density must be left out without against; got densities\."):
         novelty(T3_X, against_density=np.ones(8))
+    with pytest.raises(DataError, match=r"against_density must be given with density where there is no ref"):
+        novelty(T3_X, against=T3_R, density=np.ones(8), variant="paper")
+    assert len(novelty(T3_X, against=T3_R, density=np.ones(8))) == 8  # by the own density alone
     with pytest.raises(DataError, match=r"reference must be one of self; got 'pool'\."):
         novelsum(T3_X, reference="pool", density_power=0)

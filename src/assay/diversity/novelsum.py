@@ -246,6 +246,11 @@ def novelty(
         theirs = np.ones(len(others))
         if power > 0 and not by_self:
             if against_density is None:
+                if reference is None:
+                    raise DataError(
+                        "against_density must be given with density where there is no reference; got none. Give "
+                        "the densities of the rows of against, or the reference."
+                    )
                 against_density = yield from _density(
                     others, reference, neighbors, form.density_statistic, device, []
                 )
