@@ -37,14 +37,11 @@ def unit_rows(matrix: NDArray[np.floating], dtype: type[np.floating] | None = No
 
 def equal_rows(*matrices: NDArray[np.floating]) -> list[NDArray[np.intp]]:
     """Return a number for every row of every matrix; rows have one number where all their entries are equal."""
-    numbers: dict[
-        bytes, int
-    ] = {}  # by a digest of 16 bytes, since the rows themselves would be a second matrix
+    numbers: dict[bytes, int] = {}  # by a digest: the rows themselves would be a second matrix
 
-    def number(row: NDArray[np.floating]) -> int:  # -0.0 + 0.0 is 0.0
-        return numbers.setdefault(
-            blake2b(row + 0.0, digest_size=16).digest(), len(numbers)
-        )  # -0.0 + 0.0 is 0.0
+    def number(row: NDArray[np.floating]) -> int:
+        content = (row + 0.0).tobytes()  # -0.0 + 0.0 is 0.0
+        return numbers.setdefault(blake2b(content, digest_size=16).digest(), len(numbers))
 
     return [np.fromiter(map(number, matrix), dtype=np.intp, count=len(matrix)) for matrix in matrices]
 
