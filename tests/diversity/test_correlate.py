@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from assay.diversity import correlate, novelsum, novelsum_grid
-from assay.errors import DataError
+from assay.errors import AssayWarning, DataError
 from tests.golden.points import MEAN, PEARSON, POINTS, SPEARMAN, TOLERANCE
 from tests.oracles.correlation import bootstrap, coefficients
 
@@ -212,3 +212,5 @@ def test_what_is_wrong_is_said(measures, performance, options, message):
 def test_a_grid_needs_sets():
     with pytest.raises(DataError, match="sets must hold at least one set; got none"):
         novelsum_grid({}, reference=np.eye(3))
+    with pytest.warns(AssayWarning, match="the sets have from 2 to 3 rows, and NovelSum depends on the size"):
+        novelsum_grid({"a": np.eye(3), "b": np.eye(3)[:2]}, reference=np.eye(3), neighbors=[1])

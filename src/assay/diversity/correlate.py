@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 
 from assay import _check
 from assay.diversity.novelsum import novelsum, resolve_variant
-from assay.errors import DataError
+from assay.errors import DataError, warn
 from assay.neighbors import local_density
 
 FEWEST = 3
@@ -205,6 +205,11 @@ def novelsum_grid(
     DataError
         As in `novelsum`; no sets.
 
+    Warns
+    -----
+    AssayWarning
+        Sets of different sizes; what `novelsum` warns of.
+
     Notes
     -----
     One search for the densities of a set for each number of neighbours; its distances once for each combination.
@@ -221,6 +226,9 @@ def novelsum_grid(
     """
     if not sets:
         raise DataError("sets must hold at least one set; got none.")
+    sizes = {len(rows) for rows in map(np.asarray, sets.values())}
+    if len(sizes) > 1:
+        warn(f"the sets have from {min(sizes)} to {max(sizes)} rows, and NovelSum depends on the size.")
     statistic = resolve_variant(variant).density_statistic
     proximities, powers, counts = list(proximity_powers), list(density_powers), list(neighbors)
     values: dict[str, list[float]] = {}
