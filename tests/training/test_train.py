@@ -97,6 +97,14 @@ def test_one_step_is_that_of_adamw(pair: Any, torch: Any, tmp_path: Path) -> Non
     np.testing.assert_allclose(moved.abs().median(), 1e-4, rtol=1e-2)
 
 
+def test_one_step_is_not_spent_on_rising_from_zero(pair: Any, tmp_path: Path) -> None:
+    place = train(pair, SAMPLES[:8], output=tmp_path / "out", max_steps=1, warmup_fraction=0.05, **QUICK)
+    assert record(place)["losses"][0]["learning_rate"] > 0
+    assert any(
+        (tensor != pair[0].state_dict()[name]).any() for name, tensor in load(place).state_dict().items()
+    )
+
+
 def test_a_folder_and_a_pair_give_the_same(pair: Any, folder: Path, tmp_path: Path) -> None:
     one = train(pair, SAMPLES, output=tmp_path / "one", **QUICK)
     other = train(str(folder), iter(SAMPLES), output=tmp_path / "other", **QUICK)

@@ -110,7 +110,7 @@ def train(
         Samples of one step; and how many of them are in memory at a time, which changes rounding only.
     learning_rate, schedule, warmup_fraction
         Peak rate of AdamW; ``cosine`` or ``linear`` (both down to 0) or ``constant``; share of the steps, from 0 to
-        below 1, in which the rate rises to its peak (rounded up to whole steps).
+        below 1, in which the rate rises from 0 to its peak (rounded up to whole steps, but never all of them).
     weight_decay
         Of AdamW, >= 0; biases and norms have none.
     max_tokens
@@ -380,7 +380,7 @@ def _trainer(
     lengths = tokens.lengths
     micro = chosen.micro_batch_size or chosen.batch_size
     steps = chosen.max_steps or chosen.epochs * math.ceil(len(lengths) / chosen.batch_size)
-    warmup = math.ceil(chosen.warmup_fraction * steps)
+    warmup = min(math.ceil(chosen.warmup_fraction * steps), steps - 1)  # at 0 in the first of them
     args = trl.SFTConfig(
         output_dir=str(folder / CHECKPOINTS),
         per_device_train_batch_size=micro,
