@@ -101,11 +101,17 @@ class _Transformer:
         import torch
         import transformers
 
-        with model_errors(self.name):
-            tokenizer = transformers.AutoTokenizer.from_pretrained(self._source, **self._load_options)
-            model = transformers.AutoModel.from_pretrained(
-                self._source, **{dtype_keyword(): getattr(torch, self._dtype)}, **self._load_options
-            )
+        bars = transformers.logging.is_progress_bar_enabled()
+        transformers.logging.disable_progress_bar()
+        try:
+            with model_errors(self.name):
+                tokenizer = transformers.AutoTokenizer.from_pretrained(self._source, **self._load_options)
+                model = transformers.AutoModel.from_pretrained(
+                    self._source, **{dtype_keyword(): getattr(torch, self._dtype)}, **self._load_options
+                )
+        finally:
+            if bars:
+                transformers.logging.enable_progress_bar()
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
         return tokenizer, model.to(self._device).eval()
