@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from assay.diversity import novelsum, novelty
 from assay.diversity.compare import Comparison, compare
-from assay.errors import AssayWarning
+from assay.errors import AssayWarning, DataError
 from assay.neighbors import Neighbors, knn
 from assay.report.plane import plane
 
@@ -97,8 +97,11 @@ def find(
     """Return the numbers of a report.
 
     `measuring` are the options of `novelsum`, density aside. `stage(name)` is entered for each part of the work.
-    Warnings of copies and sizes are not repeated here: the run that chose gave them.
+    Warnings of copies and sizes are not repeated here: the run that chose gave them. Raises `DataError` for a pool
+    of one row, which has no nearest row.
     """
+    if len(pool.vectors) < 2:
+        raise DataError("pool must have at least two rows to be shown; got 1.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AssayWarning)
         with stage("map"):

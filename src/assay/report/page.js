@@ -59,6 +59,7 @@
   const hasWebGL = () => {
     try { return Boolean(document.createElement("canvas").getContext("webgl")); } catch { return false; }
   };
+  const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;"); // plotly reads tags
   const SAMPLE = 3000; // points drawn without WebGL
   const CLASSES = palette.length; // labels with a colour
   const LISTED = 8; // matches of a search that are listed
@@ -98,7 +99,7 @@
     const trace = (rows, name, marker) => {
       shown.push(rows);
       return {
-        type: webgl ? "scattergl" : "scatter", mode: "markers", hoverinfo: "none", name,
+        type: webgl ? "scattergl" : "scatter", mode: "markers", hoverinfo: "none", name: plain(name),
         x: Float32Array.from(rows, (row) => x[row]), y: Float32Array.from(rows, (row) => y[row]),
         marker: { size, line: { width: 0 }, ...marker },
       };
