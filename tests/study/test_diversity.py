@@ -73,7 +73,33 @@ def test_what_was_interrupted_goes_on_to_the_same_table(finished, sources, tmp_p
         (copy / "sets" / name / "score-1.json").unlink()
         (copy / "sets" / name / "measures.json").unlink()
     shutil.rmtree(copy / "sets" / rows[5]["set"])
-    assert study(copy, sources) == rows
+    (copy / "untuned.json").unlink()
+    (copy / "sets" / rows[3]["set"] / "model-1").mkdir()  # of a worker that was killed
+    (copy / "sets" / rows[3]["set"] / "model-1" / "config.json").write_text("{")
+    assert study(copy, sources, workers=2) == rows
+    files = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    assert {path.relative_to(copy) for path in copy.rglob("*") if path.is_file()} == files
+    for path in files:
+        if path.name.startswith("score-") or path.parent.name == "heldout" or path.name == "untuned.json":
+            assert (copy / path).read_bytes() == (folder / path).read_bytes()
+
+
+def test_scores_that_are_not_there_stop_it_before_anything_is_tuned(finished, sources, tmp_path) -> None:
+    folder, rows = finished
+    copy = tmp_path / "again"
+    shutil.copytree(folder, copy)
+    score = copy / "sets" / rows[0]["set"] / "score-0.json"
+    score.unlink()
+    message = r"lower_is_better must be one of loss sums, loss turns, loss; got 'los'\. Did you mean 'loss'"
+    with pytest.raises(DataError, match=message):
+        study(copy, sources, lower_is_better=["los"])
+    untuned = json.loads((copy / "untuned.json").read_text())
+    (copy / "untuned.json").write_text(json.dumps(untuned | {"metrics": {"exact": 1.0}}))
+    with pytest.raises(
+        DataError, match=r"metric must give the scores that it gave untuned \(exact\); got loss sums"
+    ):
+        study(copy, sources)
+    assert not score.exists()
 
 
 def test_another_study_is_refused(finished, sources) -> None:
@@ -95,6 +121,21 @@ def test_refusals(sources, tmp_path) -> None:
         study(tmp_path, sources, base_fraction=1)
     with pytest.raises(DataError, match=r"sets must be >= 9"):
         study(tmp_path, sources, sets=3)
+    for changed, message in (
+        ({"workers": 0}, r"workers must be >= 1; got 0\."),
+        ({"seed": -1}, r"seed must be >= 0; got -1\."),
+        ({"base_epochs": 0}, r"base_epochs must be >= 1; got 0\."),
+        ({"base_fraction": 0}, r"base_fraction must leave samples for a model from scratch; got 0\."),
+        ({"sizes": []}, r"sizes must hold at least one size; got none\."),
+        ({"model": "./nowhere"}, r"model must name a model folder or a hub id; got './nowhere'"),
+        ({"tuning": Tuning(settings={"learning_rate": -1})}, r"learning_rate must be > 0; got -1\."),
+        ({"tuning": Tuning(preset="smal")}, r"preset must be one of .*Did you mean 'small'"),
+        ({"tuning": Tuning(metric="python judge.py")}, r"metric must have \{model\}"),
+    ):
+        with pytest.raises(DataError, match=message):
+            study(tmp_path, sources, **changed)
+    with pytest.raises(DataError, match=r"sources must have other names than 'sd'"):
+        study(tmp_path, {"sd": sources["sums"]})
     with pytest.raises(
         DataError, match=r"sources must have names that make different file names; got a b, a/b\."
     ):
@@ -178,6 +219,9 @@ def test_a_program_scores_the_model(tmp_path, program: str, scores: dict[str, fl
         ("pass", r"metric must end with a score; it exited with 0: nothing was printed"),
         ("sys.exit('no GPU')", r"metric must end with a score; it exited with 1: no GPU"),
         ("print('NaN')", r"must print a number"),
+        ("print('{}')", r"must print a number"),
+        ('print(\'{"a": 1, "a sd": 2}\')', r"metric must have another name than a column .*got 'a sd'"),
+        ("print('{\"mean z-score\": 2}')", r"metric must have another name than a column"),
         ("print('{\"size\": 3}')", r"metric must have another name than a column of the table; got 'size'\."),
         ("print('{\"text/ttr\": 3}')", r"another name than a column of the table; got 'text/ttr'\."),
     ],
@@ -188,6 +232,10 @@ def test_a_program_without_a_score(tmp_path, program: str, message: str) -> None
         scores_of(f"{sys.executable} {tmp_path / 'score.py'} {{model}}", tmp_path)
     with pytest.raises(DataError, match=r"metric must have \{model\} where the model's folder goes"):
         scores_of("echo 1", tmp_path)
+    with pytest.raises(
+        DataError, match=r"metric must be a command; got 'echo \"\{model\}': no closing quotation"
+    ):
+        scores_of('echo "{model}', tmp_path)
     with pytest.raises(DataError, match=r"metric must be a command that runs; no-such-program: "):
         scores_of("no-such-program {model}", tmp_path)
 
@@ -214,5 +262,22 @@ def test_conclusions_with_and_without_copies() -> None:
     assert by_name["model/novelsum", "all"].mean > 0.99
     assert by_name["encoder/novelsum", "all"].mean < -0.99
     assert by_name["model/novelsum", "without duplicate sets"].n == 8
-    assert found.ceiling is not None
-    assert found.ceiling > 0.99
+    assert found.agreement is not None
+    assert found.agreement > 0.99
+
+
+def test_the_ceiling_is_that_of_the_mean_over_the_seeds() -> None:
+    """Against a simulation: scores of unit truth and noise, whose mean over 3 seeds correlates with the truth at it."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=20_000)
+    by_seed = truth[:, None] + 0.8 * rng.normal(size=(20_000, 3))
+    rows = [
+        {"size": 9, "strategy": "random", "loss": mean, "model/novelsum": true}
+        for mean, true in zip(by_seed.mean(axis=1), truth, strict=True)
+    ]
+    found = conclude(rows, metrics=["loss"], lower_is_better=[], by_seed=by_seed, resamples=1)
+    assert found.agreement == pytest.approx(1 / 1.64, abs=0.02)
+    assert found.ceiling == pytest.approx(found.correlations[0].pearson, abs=0.01)
+    assert found.ceiling > found.agreement + 0.2
+    flat = conclude(rows, metrics=["loss"], lower_is_better=[], by_seed=[(1.0, 1.0)] * len(rows), resamples=1)
+    assert (flat.agreement, flat.ceiling) == (None, None)

@@ -9,7 +9,7 @@ import pytest
 
 from assay.errors import DataError
 from assay.study import STRATEGIES, plan
-from assay.study.plan import draw
+from assay.study.plan import draw, file_name
 
 SOURCES = {"a": 3000, "b": 2500, "c": 2000, "d": 1500, "e": 1200, "f": 1100, "tiny": 90}
 
@@ -38,6 +38,16 @@ def test_sources_too_small_go_to_random() -> None:
     assert planned["source"] == 0
     assert planned["random"] == 11
     assert sum(planned.values()) == 53
+
+
+def test_names_of_sources_stay_inside_the_folder() -> None:
+    sources = {"../../a/b c": 100, "数学": 100, "x" * 300: 100}
+    planned = plan(53, 20, sources)
+    assert [one.name for one in planned if one.strategy == "source"] == [
+        "20-source-.._.._a_b_c", "20-source-数学", f"20-source-{'x' * 60}",
+    ]  # fmt: skip
+    assert {one.settings.get("source") for one in planned} >= set(sources)
+    assert file_name("gsm_8k-train.v2") == "gsm_8k-train.v2"
 
 
 def test_draws_follow_their_strategy() -> None:

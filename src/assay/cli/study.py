@@ -10,6 +10,8 @@ from assay.cli import options
 from assay.cli.options import DATA, EMBEDDING, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from assay.cli.inputs import Records
     from assay.data import Sample
 
@@ -93,16 +95,16 @@ def diversity(
     """
     given = dict(locals())
 
-    import csv
     from dataclasses import asdict
 
     from assay import _check
-    from assay._files import atomic, read_json
+    from assay._files import read_json
     from assay.cli import console, inputs, manifest
     from assay.cli.output import open_folder, staged
     from assay.errors import DataError
     from assay.report import write_page
     from assay.study import Tuning, conclude, diversity_study
+    from assay.study.diversity import scores_by_seed
     from assay.study.page import sections
     from assay.training import PRESETS
 
@@ -117,6 +119,8 @@ def diversity(
         raise DataError(f"lower_is_better must come with metric; got {lower_is_better!r} alone.")
     if group_by is not None and len(sources) > 1:
         raise DataError(f"group_by must come with one source; got {len(sources)}.")
+    named = [name.strip() for name in (lower_is_better or "").split(",")]
+    losses = ["loss"] if metric is None else [name for name in named if name]
     settings = {"epochs": epochs, "learning_rate": learning_rate, "batch_size": batch_size}
     tuning = Tuning(
         method=method, preset=preset, device=device, max_tokens=max_tokens, metric=metric, keep_models=keep_models,
@@ -133,32 +137,31 @@ def diversity(
         found, pool = _read(data, on_bad, group_by)
     rows = diversity_study(
         pool, output=folder, model=model, encoder=encoder, sets=sets, sizes=numbers, seeds=seeds, heldout=heldout,
-        base_fraction=base_fraction, base_epochs=base_epochs, tuning=tuning, workers=workers, seed=seed,
-        stage=talk.stage,
+        base_fraction=base_fraction, base_epochs=base_epochs, tuning=tuning, lower_is_better=losses, workers=workers,
+        seed=seed, stage=talk.stage,
     )  # fmt: skip
+    _table(folder / "results.csv", rows)  # hours of work, whatever comes of the correlations
     untuned = read_json(folder / "untuned.json")["metrics"]
     metrics = ["loss"] if metric is None else list(untuned)
-    losses = ["loss"] if metric is None else [name for name in (lower_is_better or "").split(",") if name]
     with talk.stage("correlate", f"{len(rows)} sets"):
         concluded = []
         for size in sorted(set(numbers)):
             own = [row for row in rows if row["size"] == size]
             scores = [
-                [read_json(file)["metrics"][metrics[0]]
-                 for file in sorted((folder / "sets" / row["set"]).glob("score-*.json"))]
+                [score[metrics[0]] for score in scores_by_seed(folder, row["set"], seed, seeds)]
                 for row in own
-            ]  # fmt: skip
+            ]
             concluded.append(
                 conclude(own, metrics=metrics, lower_is_better=losses, by_seed=scores, seed=seed)
             )
     lines = [{"size": one.size, **asdict(row)} for one in concluded for row in one.correlations]
     with staged(folder) as stage:
-        for name, table in (("results.csv", rows), ("correlations.csv", lines)):
-            with atomic(stage / name, "w") as f:
-                writer = csv.DictWriter(f, list(table[0]), lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(table)
-        summary = [{"size": one.size, "ceiling": one.ceiling, "left_out": one.left_out} for one in concluded]
+        _table(stage / "results.csv", rows)
+        _table(stage / "correlations.csv", lines)
+        summary = [
+            {"size": one.size, "agreement": one.agreement, "ceiling": one.ceiling, "left_out": one.left_out}
+            for one in concluded
+        ]
         write_page(
             stage / "report.html",
             title="Which measure of diversity predicts the tuned model?",
@@ -172,6 +175,17 @@ def diversity(
         )  # fmt: skip
     talk.say(f"wrote results.csv, correlations.csv, report.html and manifest.json to {folder}")
     console.show(_best(lines, metrics), format, title="Correlation with the score, best first", whole=written)
+
+
+def _table(path: Path, rows: list[dict[str, Any]]) -> None:
+    import csv
+
+    from assay._files import atomic
+
+    with atomic(path, "w") as f:
+        writer = csv.DictWriter(f, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _read(

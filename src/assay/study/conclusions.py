@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,15 +18,18 @@ BUILT_OF_COPIES = "duplicate"
 
 @dataclass(frozen=True, slots=True)
 class Conclusions:
-    """`correlations` of every measure that varies, the names `left_out` with the reasons, and the `ceiling`.
+    """`correlations` of every measure that varies, the names `left_out` with the reasons, and the noise of training.
 
-    The ceiling of a size is the mean Pearson correlation of the scores under two training seeds: what the noise of
-    training leaves for any measure to explain. None with one seed.
+    `agreement` is the mean Pearson correlation of the scores of the sets under two training seeds, `ceiling` what it
+    leaves for the correlation of any measure with the mean over all k seeds: the square root of that mean's
+    reliability, k a / (1 + (k - 1) a) at agreement a (Spearman 1910, Brown 1910). Both None with one seed or with
+    scores that do not vary; the ceiling is 0 where the agreement is not positive.
     """
 
     size: int
     correlations: list[Correlation]
     left_out: dict[str, str]
+    agreement: float | None
     ceiling: float | None
 
 
@@ -52,6 +56,21 @@ def conclude(
         The first metric of every set under every training seed.
     resamples, seed
         As in `assay.diversity.correlate`.
+
+    Returns
+    -------
+    Conclusions
+        Its correlations may be compared within one size, score and choice of sets.
+
+    Raises
+    ------
+    DataError
+        As in `assay.diversity.correlate`: fewer than three sets, a score or all measures that do not vary.
+
+    Notes
+    -----
+    The sets built of copies are left out a second time where three others remain. Every measure is compared with
+    ``model/novelsum``, where that varies. Cost: as in `assay.diversity.correlate`.
     """
     copies = np.array([row["strategy"] == BUILT_OF_COPIES for row in rows])
     columns: dict[str, list[float]] = {}
@@ -78,5 +97,11 @@ def conclude(
         seed=seed,
     )
     scores = np.asarray(by_seed, dtype=np.float64).T
-    pairs = [np.corrcoef(a, b)[0, 1] for a, b in itertools.combinations(scores, 2)]
-    return Conclusions(rows[0]["size"], found, left_out, float(np.mean(pairs)) if pairs else None)
+    varying = [one for one in scores if np.ptp(one) > 0]
+    pairs = [np.corrcoef(a, b)[0, 1] for a, b in itertools.combinations(varying, 2)]
+    if not pairs:
+        return Conclusions(rows[0]["size"], found, left_out, None, None)
+    agreement, count = float(np.mean(pairs)), len(scores)
+    shared = max(agreement, 0.0)
+    ceiling = math.sqrt(count * shared / (1 + (count - 1) * shared))
+    return Conclusions(rows[0]["size"], found, left_out, agreement, ceiling)

@@ -7,7 +7,7 @@ from typing import Any
 
 from assay.diversity.correlate import ALL, JOINED, Correlation
 from assay.report import Section
-from assay.report.page import COLORS
+from assay.report.page import COLORS, plain
 from assay.report.scatter import SYMBOLS
 from assay.study.conclusions import BUILT_OF_COPIES, Conclusions
 
@@ -37,7 +37,8 @@ def sections(
                 + (
                     ""
                     if one.ceiling is None
-                    else f" Scores under two training seeds correlate at {one.ceiling:.3f}."
+                    else f" Under two training seeds {metrics[0]} correlates at {one.agreement:.3f}, which leaves "
+                    f"{one.ceiling:.3f} for any measure to reach."
                 ),
                 figure=_intervals(found),
             )
@@ -127,7 +128,7 @@ def _panels(rows: Sequence[Mapping[str, Any]], names: Sequence[str], metric: str
             figure.add_scatter(
                 x=[row[name] for row in own],
                 y=[row[metric] for row in own],
-                text=[row["set"] for row in own],
+                text=[plain(row["set"]) for row in own],
                 name=strategy,
                 legendgroup=strategy,
                 showlegend=at == 0,

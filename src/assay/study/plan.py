@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -92,7 +93,8 @@ def plan(count: int, size: int, sources: Mapping[str, int]) -> list[Planned]:
                 settings["distinct"] = distinct
                 label = f"{distinct}of{size}-{draw // len(DUPLICATE_SHARES)}"
             elif strategy == "source":
-                settings["source"] = label = large[draw]
+                settings["source"] = large[draw]
+                label = file_name(large[draw])
             planned.append(Planned(f"{size}-{strategy}-{label}", strategy, size, draw, settings))
     names = [one.name for one in planned]
     return [  # small sets round several shares to one row: those are draws of their own
@@ -101,6 +103,11 @@ def plan(count: int, size: int, sources: Mapping[str, int]) -> list[Planned]:
         else Planned(f"{one.name}b{at}", one.strategy, size, one.draw, one.settings)
         for at, one in enumerate(planned)
     ]
+
+
+def file_name(source: str) -> str:
+    """Return the name of a source as a part of a file's name: no separators, not too long."""
+    return re.sub(r"[^\w.-]+", "_", source)[:60]
 
 
 def _shared_out(count: int, shares: Mapping[str, int]) -> dict[str, int]:

@@ -17,6 +17,7 @@ import orjson
 from assay import _check
 from assay._files import read_json
 from assay.data import Sample, read
+from assay.diversity.correlate import JOINED
 from assay.embed.transformer import device_for
 from assay.errors import AssayWarning, DataError
 from assay.training import train
@@ -186,13 +187,26 @@ def _load(model: str | Path, device: str) -> tuple[Any, Any]:
     return found.to(device_for(device)).eval(), tokenizer
 
 
+def command_of(metric: str) -> list[str]:
+    """Return the parts of a command that scores a model, or raise unless it can be run."""
+    try:
+        parts = shlex.split(metric)
+    except ValueError as error:
+        raise DataError(f"metric must be a command; got {metric!r}: {str(error).lower()}.") from None
+    if not any("{model}" in part for part in parts):
+        raise DataError(f"metric must have {{model}} where the model's folder goes; got {metric!r}.")
+    if shutil.which(parts[0]) is None:
+        raise DataError(f"metric must be a command that runs; {parts[0]}: there is no such program.")
+    return parts
+
+
 def scores_of(metric: str, model: Path) -> dict[str, float]:
     """Run a command on a model and return what its last line says: a number, or an object of numbers."""
-    command = [part.replace("{model}", str(model)) for part in shlex.split(metric)]
-    if "{model}" not in metric:
-        raise DataError(f"metric must have {{model}} where the model's folder goes; got {metric!r}.")
+    command = [part.replace("{model}", str(model)) for part in command_of(metric)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
+        )
     except OSError as error:
         raise DataError(f"metric must be a command that runs; {command[0]}: {error.strerror}.") from None
     lines = done.stdout.strip().splitlines()
@@ -203,9 +217,13 @@ def scores_of(metric: str, model: Path) -> dict[str, float]:
         value = orjson.loads(lines[-1])
     except orjson.JSONDecodeError:
         value = None
-    scores = value if isinstance(value, dict) else {"metric": value}
+    scores = value if isinstance(value, dict) and value else {"metric": value}
     for name, score in scores.items():
-        if name in TAKEN or name.startswith(MEASURED):
+        if (
+            name in (*TAKEN, JOINED)
+            or name.startswith(MEASURED)
+            or name.removesuffix(" sd") in scores.keys() - {name}
+        ):
             raise DataError(f"metric must have another name than a column of the table; got {name!r}.")
         if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
             raise DataError(
