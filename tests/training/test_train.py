@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import logging
@@ -95,6 +96,19 @@ def test_one_step_is_that_of_adamw(pair: Any, torch: Any, tmp_path: Path) -> Non
     before, after = pair[0].state_dict(), load(place).state_dict()
     moved = after["lm_head.weight"] - before["lm_head.weight"] * (1 - 1e-4 * 0.5)
     np.testing.assert_allclose(moved.abs().median(), 1e-4, rtol=1e-2)
+
+
+def test_of_several_templates_the_default_is_taught_and_kept(pair: Any, tmp_path: Path) -> None:
+    model, tokenizer = pair[0], copy.deepcopy(pair[1])
+    plain = "{% for m in messages %}{{ m.role }}: {{ m.content }}</s>{% endfor %}"
+    tokenizer.chat_template = {"default": plain, "rag": "{{ messages }}"}
+    place = train((model, tokenizer), SAMPLES[:8], output=tmp_path / "out", max_steps=1, **QUICK)
+    assert record(place)["chat_template"] == plain
+    tokenizer.chat_template = {"rag": plain, "tool_use": plain}
+    with pytest.raises(
+        DataError, match=r"model must have one chat template, or one named 'default'; got rag, tool_use"
+    ):
+        train((model, tokenizer), SAMPLES[:8], output=tmp_path / "other", max_steps=1, **QUICK)
 
 
 def test_one_step_is_not_spent_on_rising_from_zero(pair: Any, tmp_path: Path) -> None:

@@ -59,9 +59,17 @@ def with_template(tokenizer: Any, chat_template: str | None) -> None:
     """Give a tokenizer the template that is asked for, or the plain one where it has none of its own."""
     if tokenizer.eos_token_id is None:
         raise DataError("model must have a tokenizer with an end token (eos_token), which ends every answer.")
+    named = tokenizer.chat_template
     if chat_template is not None:
         tokenizer.chat_template = chat_template
-    elif not tokenizer.chat_template:
+    elif isinstance(named, dict) and named:
+        if "default" not in named:
+            raise DataError(
+                f"model must have one chat template, or one named 'default'; got {', '.join(named)}. "
+                "Give a chat_template."
+            )
+        tokenizer.chat_template = named["default"]
+    elif not named:
         starts = tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
         tokenizer.chat_template = ("{{ bos_token }}" if starts else "") + PLAIN
 
