@@ -30,7 +30,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ids=[f"name-{row}" for row in range(ROWS)],
         reference=vectors,
         density=local_density(vectors),
-        columns={"domain": [f"d{min(row % 16, row % 13)}" for row in range(ROWS)]},
+        columns={"domain": [f"<b>d{min(row % 16, row % 13)}" for row in range(ROWS)]},
         kept=10,
         skipped=[("pool.jsonl:7", "messages must be a list")],
     )
@@ -156,6 +156,8 @@ def test_colours_can_be_changed(desk: Opened) -> None:
     names = _names(desk)
     assert len(names) == 8
     assert names[-1].startswith("6 others (")
+    legend = desk.page.locator(".map .legendtext").first
+    assert "<b>d" in legend.text_content()  # a label is shown as it is
     assert sum(int(name.rpartition("(")[2].rstrip(")")) for name in names) == ROWS
     _colour(desk, "chosen")
     assert desk.said == []
