@@ -113,22 +113,13 @@ def compare(
     if baseline is not None:
         _check.choice("baseline", baseline, sources)
     check_draws(size, fraction, repeats, confidence)
-    ready = [None] * len(sources) if vectors is None else vectors.split(",")
-    if len(ready) != len(sources):
-        raise DataError(f"vectors must name one file a set ({len(sources)}); got {len(ready)}.")
     _check.at_least("proximity_power", proximity_power, 0)
     _check.at_least("neighbors", neighbors, 1)
     resolve_variant(variant)
     power = resolve_density_power(density_power, reference is not None)
-    data = [
-        inputs.Given("set", source, file, shape, limit) for source, file in zip(sources, ready, strict=True)
-    ]
     if reference == "self":
         raise DataError("reference must be one source for all sets; got self.")
-    if reference is not None:
-        data.append(inputs.Given("reference", reference, reference_vectors))
-    elif reference_vectors is not None:
-        raise DataError("reference_vectors must come with a source as reference; got none.")
+    data = inputs.sets_under(sources, vectors, reference, reference_vectors, shape, limit)
     reading = inputs.Reading(text, on_bad, vectors_column)
     embedding = inputs.Embedding(
         encoder, max_tokens, pooling, batch_size, device, dtype, workers, base_url, cache
@@ -244,6 +235,8 @@ def _declared(manifest: Any, name: str) -> dict[str, Any] | None:
 
 def _folded(results: Sequence[Comparison]) -> list[dict[str, Any]]:
     """Return results for a person: each value with its interval in one cell."""
+    from assay.cli.console import spread
+
     rows = []
     for row in results:
         shown: dict[str, Any] = {
@@ -251,13 +244,10 @@ def _folded(results: Sequence[Comparison]) -> list[dict[str, Any]]:
             "measure": row.measure,
             "n": row.n,
             "drawn": row.size,
-            "value": f"not computed: {row.reason}" if row.reason else _spread(row.value, row.low, row.high),
-            "difference": _spread(row.difference, row.difference_low, row.difference_high),
+            "value": f"not computed: {row.reason}"
+            if row.reason
+            else spread(row.value, row.low, row.high, ".4g"),
+            "difference": spread(row.difference, row.difference_low, row.difference_high, ".4g"),
         }
         rows.append(shown)
     return rows
-
-
-def _spread(value: float | None, low: float | None, high: float | None) -> str | None:
-    """Return a value with its interval, to four significant digits of the value."""
-    return None if value is None else f"{value:.4g} [{low:.4g}, {high:.4g}]"

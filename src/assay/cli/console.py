@@ -120,6 +120,11 @@ def human_seconds(seconds: float) -> str:
     return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
+def spread(value: float | None, low: float | None, high: float | None, digits: str) -> str | None:
+    """Return a value with its interval for a person, None where there is no value."""
+    return None if value is None else f"{value:{digits}} [{low:{digits}}, {high:{digits}}]"
+
+
 def show(
     rows: Sequence[Mapping[str, Any]],
     form: str,

@@ -244,6 +244,8 @@ def _left_out(
 
 def _folded(found: Sequence[Correlation]) -> list[dict[str, Any]]:
     """Return results for a person: each coefficient with its interval in one cell."""
+    from assay.cli.console import spread
+
     rows = []
     for row in found:
         shown: dict[str, Any] = {
@@ -251,21 +253,16 @@ def _folded(found: Sequence[Correlation]) -> list[dict[str, Any]]:
             "performance": row.performance,
             "sets": row.sets,
             "n": row.n,
-            "pearson": _spread(row.pearson, row.pearson_low, row.pearson_high),
-            "spearman": _spread(row.spearman, row.spearman_low, row.spearman_high),
-            "mean": _spread(row.mean, row.mean_low, row.mean_high),
+            "pearson": spread(row.pearson, row.pearson_low, row.pearson_high, ".3f"),
+            "spearman": spread(row.spearman, row.spearman_low, row.spearman_high, ".3f"),
+            "mean": spread(row.mean, row.mean_low, row.mean_high, ".3f"),
         }
         if any(other.difference is not None for other in found):
-            shown["difference"] = _spread(row.difference, row.difference_low, row.difference_high)
+            shown["difference"] = spread(row.difference, row.difference_low, row.difference_high, ".3f")
         if any(other.flat for other in found):
             shown["flat"] = row.flat
         rows.append(shown)
     return rows
-
-
-def _spread(value: float | None, low: float | None, high: float | None) -> str | None:
-    """Return a value with its interval."""
-    return None if value is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _write_plot(

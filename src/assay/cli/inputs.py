@@ -228,13 +228,39 @@ def _check_given(given: Given) -> None:
         raise DataError(f"{vectors} must be an existing file; there is no {given.vectors}.")
 
 
-def load(given: Given, reading: Reading) -> Records:
-    """Read a source once, keeping its texts by the rule and the wanted columns of its rows."""
+def sets_under(
+    sources: Sequence[str],
+    vectors: str | None,
+    reference: str | None,
+    reference_vectors: str | None,
+    shape: str | None,
+    limit: int | None,
+) -> list[Given]:
+    """Return the sets that a command measures, each with its own of the comma-separated vectors, and the reference."""
+    ready = [None] * len(sources) if vectors is None else vectors.split(",")
+    if len(ready) != len(sources):
+        raise DataError(f"vectors must name one file a set ({len(sources)}); got {len(ready)}.")
+    found = [Given("set", source, file, shape, limit) for source, file in zip(sources, ready, strict=True)]
+    if reference is not None:
+        return [*found, Given("reference", reference, reference_vectors)]
+    if reference_vectors is not None:
+        raise DataError("reference_vectors must come with a source as reference; got none.")
+    return found
+
+
+def opened(given: Given) -> Records:
+    """Return the records of a source before any is read, with the hashes of its files."""
     records = Records(given, spool_stdin() if given.source == "-" else given.source)
     shown = [given.source] if given.source == "-" else _files(given, records.path)
     records.files = [
         (str(name), file_hash(file)) for name, file in zip(shown, _files(given, records.path), strict=True)
     ]
+    return records
+
+
+def load(given: Given, reading: Reading) -> Records:
+    """Read a source once, keeping its texts by the rule and the wanted columns of its rows."""
+    records = opened(given)
     if given.only_vectors:
         matrix, names = load_vectors(given.source, column=reading.vectors_column)
         records.vectors = matrix[: given.limit]

@@ -122,9 +122,6 @@ def measure(
         raise DataError(f"measures must be left out with per_row, which gives the novelty; got {measures!r}.")
     form = format or ("csv" if per_row else "table")
     _check.choice("format", form, console.FORMATS)
-    ready = [None] * len(sources) if vectors is None else vectors.split(",")
-    if len(ready) != len(sources):
-        raise DataError(f"vectors must name one file a set ({len(sources)}); got {len(ready)}.")
     _check.at_least("proximity_power", proximity_power, 0)
     _check.at_least("neighbors", neighbors, 1)
     of_novelsum: dict[str, Any] = {
@@ -141,13 +138,8 @@ def measure(
     resolved("novelsum", of_novelsum | {"reference": reference})  # raises by an option that is wrong
     chosen, files_given = _set(set_options or [], names)
     chosen["novelsum"] = of_novelsum
-    data = [
-        inputs.Given("set", source, file, shape, limit) for source, file in zip(sources, ready, strict=True)
-    ]
-    if reference not in (None, "self"):
-        data.append(inputs.Given("reference", str(reference), reference_vectors))
-    elif reference_vectors is not None:
-        raise DataError("reference_vectors must come with a source as reference; got none.")
+    other = None if reference == "self" else reference
+    data = inputs.sets_under(sources, vectors, other, reference_vectors, shape, limit)
     reading = inputs.Reading(text, on_bad, vectors_column)
     embedding = inputs.Embedding(
         encoder, max_tokens, pooling, batch_size, device, dtype, workers, base_url, cache
@@ -166,10 +158,10 @@ def measure(
             chosen[name][option] = beside[-1].matrix
     lexical = any(MEASURES[name].takes == "texts" for name in names)
     encoding = embedding.fill(found, encode, talk, folder, keep_texts=lexical)
-    sets, other = found[: len(sources)], found[-1] if len(found) > len(sources) else None
-    pool = reference if other is None else other.matrix
-    sensitive = [name for name in names if not MEASURES[name].size.startswith(("hardly", "none"))]
-    if sensitive and len({len(records) for records in sets}) > 1 and not (per_row and other is not None):
+    sets, against = found[: len(sources)], found[-1] if len(found) > len(sources) else None
+    pool = reference if against is None else against.matrix
+    sensitive = [name for name in names if MEASURES[name].moves_with_size]
+    if sensitive and len({len(records) for records in sets}) > 1 and not (per_row and against is not None):
         sizes = ", ".join(f"{len(records):,}" for records in sets)
         warnings.warn(
             f"the sets have different sizes ({sizes}), and {', '.join(sensitive)} "
@@ -180,7 +172,7 @@ def measure(
         )
     settings = of_novelsum | {"reference": pool, "device": embedding.search_device}
     if per_row:
-        rows = [row for records in sets for row in _rows(records, other, settings, talk)]
+        rows = [row for records in sets for row in _rows(records, against, settings, talk)]
         whole: Any = rows
     else:
         results = [

@@ -50,7 +50,7 @@ def diversity(
     method: Annotated[str, flag("--method", help="full or lora.", panel=TRAINING)] = "full",
     preset: Annotated[
         str, flag("--preset", help="Training settings, see: assay train --help.", panel=TRAINING)
-    ] = ("small"),
+    ] = "small",
     epochs: Annotated[int | None, flag("--epochs", help="Instead of the preset's.", panel=TRAINING)] = None,
     learning_rate: Annotated[
         float | None, flag("--learning-rate", help="Instead of the preset's.", panel=TRAINING)
@@ -192,19 +192,17 @@ def _read(
     data: list[Any], on_bad: str, group_by: str | None
 ) -> tuple[list[Records], dict[str, list[Sample]]]:
     """Return what the manifest needs of each source, and the samples by domain."""
-    from assay._files import file_hash
     from assay.cli import inputs
-    from assay.data import read, resolve
+    from assay.data import read
     from assay.errors import DataError
 
     found: list[Records] = []
     pool: dict[str, list[Sample]] = {}
     for one in data:
-        records = inputs.Records(one, one.source)
-        records.files = [(str(file), file_hash(file)) for file in resolve(one.source)]
+        records = inputs.opened(one)
         stem = one.source.rstrip("/").split("/")[-1].split(".")[0]
         name = stem if stem not in pool else f"{stem}-{len(found)}"
-        for sample in read(one.source, limit=one.limit, on_bad=on_bad, skipped=records.skipped):
+        for sample in read(records.path, limit=one.limit, on_bad=on_bad, skipped=records.skipped):
             if group_by is not None:
                 if not isinstance(sample.row, dict) or group_by not in sample.row:
                     raise DataError(f"{sample.origin}: row must have a column {group_by!r}.")
@@ -218,9 +216,10 @@ def _read(
 def _best(lines: list[dict[str, Any]], metrics: list[str]) -> list[dict[str, Any]]:
     """Return the lines that a person reads first: the joined score, all sets, sorted; the NovelSum grid aside."""
     from assay.diversity.correlate import JOINED
+    from assay.study.conclusions import of_grid
 
     goal = metrics[0] if len(metrics) == 1 else JOINED
-    chosen = [line for line in lines if line["performance"] == goal and " proximity " not in line["measure"]]
+    chosen = [line for line in lines if line["performance"] == goal and not of_grid(line["measure"])]
     chosen.sort(key=lambda line: (line["size"], line["sets"], -line["mean"]))
     return [
         {

@@ -58,6 +58,11 @@ class Measure:
     cost: str
     source: str
 
+    @property
+    def moves_with_size(self) -> bool:
+        """Whether the value moves with the number of samples alone, so that only equal sizes compare."""
+        return not self.size.startswith(("hardly", "none"))
+
 
 MEASURES = {
     "novelsum": Measure(

@@ -145,7 +145,7 @@ def compare(
     if pool is not None:
         _check.same_width(f"set {first}", matrices[first], "reference", pool)
     drawn = _size(lengths, size, fraction)
-    moving = [name for name in measures if not MEASURES[name].size.startswith(("none", "hardly"))]
+    moving = [name for name in measures if MEASURES[name].moves_with_size]
     if moving:
         warn(
             f"{', '.join(moving)} {'depend' if len(moving) > 1 else 'depends'} on the size: these values are those of "

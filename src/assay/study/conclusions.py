@@ -16,6 +16,11 @@ from assay.study.tune import MEASURED
 BUILT_OF_COPIES = "duplicate"
 
 
+def of_grid(measure: str) -> bool:
+    """Tell whether a column is NovelSum under one of the settings of its grid."""
+    return " proximity " in measure
+
+
 @dataclass(frozen=True, slots=True)
 class Conclusions:
     """`correlations` of every measure that varies, the names `left_out` with the reasons, and the noise of training.

@@ -19,12 +19,12 @@ from assay._files import read_json, write_json
 from assay._parallel import cores
 from assay._workers import Workers
 from assay.data import Sample, text, write
-from assay.diversity import MEASURES
+from assay.diversity import MEASURES, Measurement, together
 from assay.diversity.correlate import novelsum_grid
 from assay.diversity.partition import kmeans
 from assay.embed import embed, resolve
 from assay.embed.transformer import find_model
-from assay.errors import AssayError, AssayWarning, DataError
+from assay.errors import AssayWarning, DataError
 from assay.neighbors import local_density
 from assay.study.plan import Planned, draw, file_name, plan
 from assay.study.tiny import tiny_model
@@ -325,43 +325,30 @@ def _drawn(folder: Path, one: Planned, space: Space, split: Split, seed: int) ->
 
 def _measures(spaces: Sequence[Space], texts: list[str], rows: list[int], size: int) -> dict[str, Any]:
     """Return every measure of a set, in every space, with the reasons of those that cannot be had."""
-    values: dict[str, float | None] = {}
-    reasons: dict[str, str] = {}
-
-    def take(name: str, compute: Callable[[], float]) -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", AssayWarning)  # repeated rows are what some sets are made of
-                values[name] = compute()
-        except AssayError as error:
-            values[name] = None
-            reasons[name] = str(error)
-
-    own = [texts[row] for row in rows]
-    for name, row in MEASURES.items():
-        if row.takes == "texts":
-            take(f"text/{name}", lambda row=row: row.function(own))  # type: ignore[misc]
-            continue
+    lexical = [name for name, row in MEASURES.items() if row.takes == "texts"]
+    found: dict[str, Measurement] = {}
+    grid: dict[str, float] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AssayWarning)  # repeated rows are what some sets are made of
+        for name, one in together(texts=[texts[row] for row in rows], measures=lexical).items():
+            found[f"text/{name}"] = one
         for space in spaces:
-            options: dict[str, Any] = {}
-            if name == "novelsum":
-                options = {"density": space.density[rows]}
-            elif name == "partition_entropy":
-                options = {"centroids": space.centroids}
-            elif name == "cluster_inertia":
-                options = {"n_clusters": max(2, size // 50)}
-            elif row.reference == "required":
-                options = {"reference": space.vectors}
-            take(
-                f"{space.name}/{name}",
-                lambda row=row, space=space, options=options: row.function(space.vectors[rows], **options),  # type: ignore[misc]
-            )
-    for space in spaces:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AssayWarning)
-            grid = novelsum_grid({"": space.vectors[rows]}, reference=space.vectors)
-        values |= {f"{space.name}/{name}": float(value) for name, [value] in grid.items()}
-    return {"values": values, "reasons": reasons}
+            own = space.vectors[rows]
+            options: dict[str, dict[str, Any]] = {
+                "novelsum": {"density": space.density[rows]},
+                "partition_entropy": {"centroids": space.centroids},
+                "cluster_inertia": {"n_clusters": max(2, size // 50)},
+            }
+            others = [name for name in MEASURES if name not in lexical]
+            for name, one in together(own, reference=space.vectors, measures=others, options=options).items():
+                found[f"{space.name}/{name}"] = one
+            for name, [value] in novelsum_grid({"": own}, reference=space.vectors).items():
+                grid[f"{space.name}/{name}"] = float(value)
+    names = [f"{where}/{name}" for name in MEASURES for where in (*(space.name for space in spaces), "text")]
+    return {
+        "values": {name: found[name].value for name in names if name in found} | grid,
+        "reasons": {name: one.reason for name, one in found.items() if one.reason},
+    }
 
 
 def _tune(

@@ -9,7 +9,7 @@ from assay.diversity.correlate import ALL, JOINED, Correlation
 from assay.report import Section
 from assay.report.page import COLORS, plain
 from assay.report.scatter import SYMBOLS
-from assay.study.conclusions import BUILT_OF_COPIES, Conclusions
+from assay.study.conclusions import BUILT_OF_COPIES, Conclusions, of_grid
 
 READING = (
     "A correlation near 1 means that the sets which the measure calls more diverse gave the better models. Intervals "
@@ -29,7 +29,7 @@ def sections(
     out, late = list[Section](), list[Section]()
     for one in concluded:
         own = [row for row in rows if row["size"] == one.size]
-        found = [row for row in one.correlations if row.performance == goal and not _of_grid(row)]
+        found = [row for row in one.correlations if row.performance == goal and not of_grid(row.measure)]
         out.append(
             Section(
                 heading=f"What predicted the score, sets of {one.size:,} rows",
@@ -43,7 +43,7 @@ def sections(
                 figure=_intervals(found),
             )
         )
-        names = list(dict.fromkeys(row.measure for row in one.correlations if not _of_grid(row)))
+        names = list(dict.fromkeys(row.measure for row in one.correlations if not of_grid(row.measure)))
         others = [row for row in own if row["strategy"] != BUILT_OF_COPIES]
         for metric in metrics:
             for shown, which in ((own, ""), (others, ", without the sets built of copies")):
@@ -59,17 +59,16 @@ def sections(
             chosen = [row for row in one.correlations if row.sets == sets and row.performance == goal]
             chosen.sort(key=lambda row: -row.mean)
             which = "all sets" if sets == ALL else sets
-            plain = [row for row in chosen if not _of_grid(row)]
             out.append(
                 Section(
                     heading=f"Sets of {one.size:,} rows, {which} ({chosen[0].n})",
-                    table=[_line(row) for row in plain],
+                    table=[_line(row) for row in chosen if not of_grid(row.measure)],
                 )
             )
             late.append(
                 Section(
                     heading=f"NovelSum's settings, sets of {one.size:,} rows, {which}",
-                    table=[_line(row) for row in chosen if _of_grid(row)],
+                    table=[_line(row) for row in chosen if of_grid(row.measure)],
                 )
             )
         if one.left_out:
@@ -147,21 +146,9 @@ def _panels(rows: Sequence[Mapping[str, Any]], names: Sequence[str], metric: str
     return figure
 
 
-def _of_grid(row: Correlation) -> bool:
-    return " proximity " in row.measure
-
-
 def _line(row: Correlation) -> dict[str, Any]:
-    line: dict[str, Any] = {
+    return {
         "measure": row.measure, "Pearson": row.pearson, "Spearman": row.spearman, "mean": row.mean,
-        "low": row.mean_low, "high": row.mean_high,
+        "low": row.mean_low, "high": row.mean_high, "over NovelSum": row.difference, "its low": row.difference_low,
+        "its high": row.difference_high,
     }  # fmt: skip
-    if row.difference is not None:
-        line |= {
-            "over NovelSum": row.difference,
-            "its low": row.difference_low,
-            "its high": row.difference_high,
-        }
-    else:
-        line |= {"over NovelSum": None, "its low": None, "its high": None}
-    return line

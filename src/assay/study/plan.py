@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,7 +145,8 @@ def draw(
     if one.strategy == "repr_filter":
         half = rng.permutation(half)
         for threshold in THRESHOLDS:
-            with _quiet():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", AssayWarning)  # too few rows: the next threshold
                 found = SELECTORS["repr_filter"].function(vectors[half], budget=one.size, threshold=threshold)
             if len(found.indices) == one.size:
                 break
@@ -160,11 +160,3 @@ def draw(
     seeded = {} if row.seed is None else {"seed": int(rng.integers(2**31))}
     found = row.function(vectors[half], budget=one.size, **seeded)
     return half[found.indices], facts
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out our warnings: a threshold that keeps too few rows is tried and passed over."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", AssayWarning)
-        yield

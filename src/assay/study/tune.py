@@ -74,10 +74,10 @@ def tuner(tuning: Tuning, threads: int) -> Callable[[Job], dict[str, Any]]:
                 "steps": record["steps"],
                 "last_loss": record["losses"][-1]["loss"],
             }
-        for path in job.heldout:
-            if path not in kept:
-                kept[path] = list(read(path))
         if tuning.metric is None:
+            for path in job.heldout:
+                if path not in kept:
+                    kept[path] = list(read(path))
             domains = {Path(path).stem: kept[path] for path in job.heldout}
             losses = heldout_loss(folder, domains, max_tokens=tuning.max_tokens, device=tuning.device)
             found["metrics"] = {f"loss {name}": value for name, value in losses.items()}
