@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli import options
-from assay.cli.options import DATA, METHOD, OUTPUT, flag
+from assay.cli.options import DATA, METHOD, flag
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,16 +21,12 @@ def compare(
     sources: Annotated[
         list[str], typer.Argument(help="Sets: files, folders, globs, hub ids, vectors.", show_default=False)
     ],
-    measures: Annotated[
-        str, flag("--measures", help="Comma-separated, or all. See: assay measures.", panel=METHOD)
-    ] = "novelsum",
+    measures: options.Measures = "novelsum",
     reference: Annotated[
         str | None,
         flag("--reference", help="Source that density is measured against, for all sets.", panel=DATA),
     ] = None,
-    reference_vectors: Annotated[
-        str | None, flag("--reference-vectors", help="Ready vectors of the reference.", panel=DATA)
-    ] = None,
+    reference_vectors: options.ReferenceVectors = None,
     baseline: Annotated[
         str | None,
         flag("--baseline", help="Set that the others are compared with; by default the first.", panel=METHOD),
@@ -74,14 +70,9 @@ def compare(
     workers: options.Workers = None,
     base_url: options.BaseUrl = None,
     cache: options.Cache = None,
-    vectors: Annotated[
-        str | None,
-        flag("--vectors", help="Ready vectors, one file a set, comma-separated.", panel="Embedding"),
-    ] = None,
+    vectors: options.VectorsOfSets = None,
     vectors_column: options.VectorsColumn = None,
-    output: Annotated[
-        str | None, flag("--output", "-o", help="Folder for results, manifest and embeddings.", panel=OUTPUT)
-    ] = None,
+    output: options.ResultsFolder = None,
     format: options.Format = "table",
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,

@@ -26,15 +26,11 @@ def measure(
     sources: Annotated[
         list[str], typer.Argument(help="Sets: files, folders, globs, hub ids, vectors.", show_default=False)
     ],
-    measures: Annotated[
-        str, flag("--measures", help="Comma-separated, or all. See: assay measures.", panel=METHOD)
-    ] = "novelsum",
+    measures: options.Measures = "novelsum",
     reference: Annotated[
         str | None, flag("--reference", help="Source that density is measured against, or self.", panel=DATA)
     ] = None,
-    reference_vectors: Annotated[
-        str | None, flag("--reference-vectors", help="Ready vectors of the reference.", panel=DATA)
-    ] = None,
+    reference_vectors: options.ReferenceVectors = None,
     set_options: Annotated[
         list[str] | None,
         flag(
@@ -89,14 +85,9 @@ def measure(
     workers: options.Workers = None,
     base_url: options.BaseUrl = None,
     cache: options.Cache = None,
-    vectors: Annotated[
-        str | None,
-        flag("--vectors", help="Ready vectors, one file a set, comma-separated.", panel="Embedding"),
-    ] = None,
+    vectors: options.VectorsOfSets = None,
     vectors_column: options.VectorsColumn = None,
-    output: Annotated[
-        str | None, flag("--output", "-o", help="Folder for results, manifest and embeddings.", panel=OUTPUT)
-    ] = None,
+    output: options.ResultsFolder = None,
     format: Annotated[
         str | None, flag("--format", help="table, json, csv or md; per row csv, else table.", panel=OUTPUT)
     ] = None,

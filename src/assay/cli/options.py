@@ -21,6 +21,9 @@ Shape = Annotated[
     str | None,
     flag("--from", help="Shape of the records; by default told from the rows.", panel=DATA, metavar="SHAPE"),
 ]
+ReferenceVectors = Annotated[
+    str | None, flag("--reference-vectors", help="Ready vectors of the reference.", panel=DATA)
+]
 OnBad = Annotated[
     str, flag("--on-bad", help="error: stop at an unreadable row; skip: drop and list them.", panel=DATA)
 ]
@@ -76,8 +79,14 @@ Vectors = Annotated[
         panel=EMBEDDING,
     ),
 ]
+VectorsOfSets = Annotated[
+    str | None, flag("--vectors", help="Ready vectors, one file a set, comma-separated.", panel=EMBEDDING)
+]
 VectorsColumn = Annotated[
     str | None, flag("--vectors-column", help="Column or tensor that holds the vectors.", panel=EMBEDDING)
+]
+Measures = Annotated[
+    str, flag("--measures", help="Comma-separated, or all. See: assay measures.", panel=METHOD)
 ]
 Variant = Annotated[
     str, flag("--variant", help="official: the released program; paper: the paper's figure.", panel=METHOD)
@@ -95,6 +104,9 @@ DensityStatistic = Annotated[
     str | None, flag("--density-statistic", help="mean_sq_l2 or sum_cosine; by the variant.", panel=METHOD)
 ]
 RankBy = Annotated[str | None, flag("--rank-by", help="distance or weighted; by the variant.", panel=METHOD)]
+ResultsFolder = Annotated[
+    str | None, flag("--output", "-o", help="Folder for results, manifest and embeddings.", panel=OUTPUT)
+]
 Format = Annotated[str, flag("--format", help="How results print: table, json, csv or md.", panel=OUTPUT)]
 Overwrite = Annotated[bool, flag("--overwrite", help="Replace an existing output.", panel=OUTPUT)]
 Resume = Annotated[

@@ -46,9 +46,7 @@ def select(
         str,
         flag("--reference", help="What density is measured against: pool, none, or a source.", panel=DATA),
     ] = "pool",
-    reference_vectors: Annotated[
-        str | None, flag("--reference-vectors", help="Ready vectors of the reference.", panel=DATA)
-    ] = None,
+    reference_vectors: options.ReferenceVectors = None,
     quality: Annotated[
         str | None,
         flag(
