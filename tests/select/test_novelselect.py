@@ -217,9 +217,21 @@ def test_errors(options, text):
 
 
 def test_too_little_memory_is_said_at_once():
-    rows = np.random.default_rng(0).normal(size=(300_000, 3)).astype(np.float32)
-    with pytest.raises(DataError, match=r"room in memory; they take \d+\.\d GB and the machine has"):
-        novelselect(rows, budget=299_000, density=np.ones(300_000))
+    rows = np.random.default_rng(0).normal(size=(30_000, 3)).astype(np.float32)
+    with pytest.raises(
+        DataError, match=r"memory_gb must be at least 0\.2\d for 20000 of 30000 rows .* got 0\.1, and"
+    ):
+        novelselect(rows, budget=20_000, density=np.ones(30_000), memory_gb=0.1)
+
+
+def test_less_memory_changes_no_result():
+    rows = np.random.default_rng(0).normal(size=(9000, 4)).astype(np.float32)
+    density = np.ones(9000)
+    plenty = novelselect(rows, budget=60, density=density)
+    little = novelselect(rows, budget=60, density=density, memory_gb=0.272)
+    assert little.indices.tolist() == plenty.indices.tolist()
+    assert little.gains.tobytes() == plenty.gains.tobytes()
+    assert little.facts["evaluations"] > plenty.facts["evaluations"]
 
 
 def test_bad_pool():

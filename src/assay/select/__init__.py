@@ -71,10 +71,11 @@ SELECTORS = {
             "rank_by",
             "density",
             "device",
+            "memory_gb",
         ),
         greedy=True,
         seed=42,
-        cost="2 n^2 d for the density, 2 n k d for the distances; 4 n k bytes",
+        cost="2 n^2 d for the density, 2 n k d for the distances; up to 1,152 n bytes beside the pool",
         source="Yang et al., ACL 2025, arXiv 2502.17184",
     ),
     "kcenter": Selector(

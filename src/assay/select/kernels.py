@@ -3,10 +3,9 @@
 They run on one thread without the interpreter's lock: the caller decides what is worth several threads, since
 the compiler's own parallel loops spin at every barrier and come to a crawl beside any other process.
 
-Names shared by all of them: row i of the pool has unit vector `unit[i]`; the s-th chosen row has unit vector
-`picked[s]`. Their distance is scaled by ``use_own * own[i] + use_theirs * theirs[s]``, where `own` and `theirs`
-hold density weights. `table[i, :known[i]]` holds row i's distances to the first chosen rows, in order of choice:
-scaled, or `bare` where rows are ranked by distance alone.
+Names shared by all of them: the distance of row i to the s-th chosen row is scaled by
+``use_own * own[i] + use_theirs * theirs[s]``, where `own` and `theirs` hold density weights. Row i was last
+compared with the chosen rows when there were `since[i]` of them.
 """
 
 from __future__ import annotations
@@ -34,14 +33,6 @@ def compiled(**options: Any) -> Any:
 
 
 @njit(fastmath=FAST)
-def _dot(a, b):  # type: ignore[no-untyped-def]
-    total = a.dtype.type(0)
-    for j in range(a.shape[0]):
-        total += a[j] * b[j]
-    return total
-
-
-@njit(fastmath=FAST)
 def _gap(a, length_a, b, length_b):  # type: ignore[no-untyped-def]
     """Return the cosine distance of two rows in float64, by differences where rounding would show."""
     dot = 0.0
@@ -57,24 +48,6 @@ def _gap(a, length_a, b, length_b):  # type: ignore[no-untyped-def]
     return gap
 
 
-@compiled(fastmath=FAST)
-def gather(rows, count, unit, picked, own, theirs, use_own, use_theirs, table, bare, known, out):  # type: ignore[no-untyped-def]
-    """Copy the distances of `rows` from the table to `out`, computing those that it lacks; return how many."""
-    computed = 0
-    for at in range(rows.shape[0]):
-        i = rows[at]
-        run = table[i]
-        for s in range(known[i], count):
-            gap = max(0.0, 1.0 - _dot(unit[i], picked[s]))
-            run[s] = gap if bare else (use_own * own[i] + use_theirs * theirs[s]) * gap
-        computed += count - known[i]
-        known[i] = count
-        target = out[at]
-        for s in range(count):
-            target[s] = run[s]
-    return computed
-
-
 @njit(fastmath=FAST)
 def _weighted(values, weights):  # type: ignore[no-untyped-def]
     total = 0.0
@@ -83,25 +56,17 @@ def _weighted(values, weights):  # type: ignore[no-untyped-def]
     return total
 
 
-@compiled()
-def score(  # type: ignore[no-untyped-def]
-    rows, values, weights, own, quality, sum_own, sum_theirs, heaviest, error, limit, base, since, high
-):
-    """Take in the evaluation of `rows`, whose scaled distances `values` are in order of rank.
-
-    Their bound starts from the score, and `high` is the highest score that rounding leaves open; returns the
-    highest that is sure. Both are weighted by quality.
-    """
-    sure = -np.inf
+@compiled(fastmath=FAST)
+def scaled(rows, products, inverse, own, theirs, use_own, use_theirs):  # type: ignore[no-untyped-def]
+    """Turn the dot products of `rows` with all chosen rows into scaled distances, in place."""
+    kind = products.dtype.type
+    zero, one = kind(0), kind(1)
     for at in range(rows.shape[0]):
         i = rows[at]
-        total = _weighted(values[at], weights)
-        base[i] = total - limit * (own[i] * sum_own + sum_theirs)
-        since[i] = values.shape[1]
-        rounding = error * (own[i] * sum_own + heaviest)
-        high[i] = quality[i] * (total + rounding)
-        sure = max(sure, quality[i] * (total - rounding))
-    return sure
+        factor, turn = use_own * kind(own[i]), kind(inverse[i])
+        product = products[at]
+        for s in range(product.shape[0]):
+            product[s] = max(zero, one - turn * product[s]) * (factor + use_theirs * theirs[s])
 
 
 @compiled()
@@ -114,73 +79,92 @@ def weigh(values, weights):  # type: ignore[no-untyped-def]
 
 
 @compiled(fastmath=FAST)
-def flush(  # type: ignore[no-untyped-def]
-    first,
-    products,
-    flushed,
-    count,
-    own,
-    theirs,
-    use_own,
-    use_theirs,
-    table,
-    bare,
-    known,
-    since,
-    d_own,
-    d_theirs,
-    limit,
-    base,
-):
-    """Store the distances of the rows from `first` on to the chosen rows from `flushed` on; tighten their bounds.
+def take_in(  # type: ignore[no-untyped-def]
+    rows, products, inverse, first, count, since, own, theirs, use_own, use_theirs, d_own, d_theirs, low, per, grain,
+    shift, bins, later,
+):  # fmt: skip
+    """Count the distances of `rows` to the chosen rows from `first` to `count`, but for those seen `since` before.
 
-    `products` holds the dot products, one column a chosen row, and is overwritten. The bound of row i, evaluated
-    when `since[i]` rows were chosen, took each later distance for `limit`; now it takes it for what it is.
+    `products` holds the dot products with them, one column a chosen row, and `inverse` what each row's must be
+    multiplied by. Every scaled distance is dropped into one of the row's `bins`: 64 bits that hold the number of
+    distances (from bit `shift` on) and their sum in whole multiples of ``1 / grain``, rounded down. The bins are
+    finer for the nearest distances, whose ranks weigh most. `later` grows by what the score can have grown.
     """
-    one = products.dtype.type(1)
-    zero = products.dtype.type(0)
-    for at in range(products.shape[0]):
-        i = first + at
-        gaps = products[at]
-        mine = own[i]
-        for s in range(count - flushed):
-            gaps[s] = max(zero, one - gaps[s])
-        start = max(flushed, known[i])
-        target = table[i, start:count]
-        source = gaps[start - flushed : count - flushed]
-        if bare:
-            for s in range(target.shape[0]):
-                target[s] = source[s]
-        else:
-            others = theirs[start:count]
-            for s in range(target.shape[0]):
-                target[s] = (use_own * mine + use_theirs * others[s]) * source[s]
-        known[i] = count
-        start = max(flushed, since[i])
-        source = gaps[start - flushed : count - flushed]
+    kind = products.dtype.type
+    zero, one = kind(0), kind(1)
+    length = count - first
+    place = np.empty(length, dtype=np.int32)
+    whole = np.empty(length, dtype=np.int32)
+    number = bins.shape[1]
+    size, top = kind(number), kind(number - 1)
+    for at in range(rows.shape[0]):
+        i = rows[at]
+        start = max(first, since[i])
+        product = products[at, start - first :]
+        others = theirs[start:count]
         by_own = d_own[start:count]
         by_theirs = d_theirs[start:count]
-        change = 0.0
-        for s in range(source.shape[0]):
-            change += (source[s] - limit) * (mine * by_own[s] + by_theirs[s])
-        base[i] += change
+        mine = kind(own[i])
+        factor, away, scale, grains = use_own * mine, kind(low[i]), kind(per[i]), kind(grain[i])
+        turn = kind(inverse[i])
+        grown = zero
+        if number:
+            row = bins[i]
+            for s in range(others.shape[0]):
+                gap = max(zero, one - turn * product[s])
+                grown += gap * (mine * by_own[s] + by_theirs[s])
+                scaled = gap * (factor + use_theirs * others[s])
+                place[s] = np.int32(min(top, size * np.sqrt(max(zero, (scaled - away) * scale))))
+                whole[s] = np.int32(scaled * grains)
+            for s in range(others.shape[0]):
+                row[place[s]] += (np.int64(1) << shift) + np.int64(whole[s])
+        else:
+            for s in range(others.shape[0]):
+                grown += max(zero, one - turn * product[s]) * (mine * by_own[s] + by_theirs[s])
+        later[i] += np.float64(grown) * (1.0 + 2.0**-13)  # at most 512 distances at a time, summed in float32
 
 
 @compiled()
-def above(start, stop, base, own, quality, allowed, since, count, a, b, threshold, rows, bounds):  # type: ignore[no-untyped-def]
-    """List the allowed rows from `start` to `stop` that are not up to date and whose bound reaches `threshold`.
+def bound(rows, bins, shift, grain, weights_to, later, out):  # type: ignore[no-untyped-def]
+    """Write what the scores of `rows` cannot exceed, but for rounding: `later`, or what the bins allow if that is less.
 
-    The bound of row i is ``quality[i] * (base[i] + own[i] * a + b)``. `rows` and `bounds` are filled from
-    `start` on; returns how many there are.
+    `weights_to[r]` is the sum of the first r weights. In a bin, weights fall and distances rise with the rank, so
+    that the sum of products is at most the mean weight times the sum of distances (Chebyshev).
     """
-    total = start
-    for i in range(start, stop):
-        bound = quality[i] * (base[i] + own[i] * a + b)
-        if bound >= threshold and allowed[i] and since[i] < count:
-            rows[total] = i
-            bounds[total] = bound
+    mask = (np.int64(1) << shift) - 1
+    for at in range(rows.shape[0]):
+        i = rows[at]
+        rank = 0
+        total = 0.0
+        for b in range(bins.shape[1]):
+            entry = bins[i, b]
+            if entry:
+                number = entry >> shift
+                total += (
+                    (weights_to[rank + number] - weights_to[rank])
+                    * np.float64((entry & mask) + number)
+                    / number
+                )
+                rank += number
+        out[at] = min(later[i], total / grain[i]) if rank else later[i]
+
+
+@compiled()
+def above(rows, base, own, quality, allowed, since, count, a, b, threshold, found, bounds):  # type: ignore[no-untyped-def]
+    """List the allowed of `rows` that may score `threshold` or more, with their bounds; return how many there are.
+
+    The bound of row i is ``quality[i] * (base[i] + own[i] * a + b)``. With `count`, only rows not up to date
+    (`since` below it) are listed.
+    """
+    total = 0
+    for at in range(rows.shape[0]):
+        i = rows[at]
+        limit = quality[i] * (base[i] + own[i] * a + b)
+        if limit >= threshold and allowed[i] and since[i] < count:
+            found[total] = i
+            bounds[total] = limit
             total += 1
-    return total - start
+    return total
 
 
 @compiled(fastmath=FAST)

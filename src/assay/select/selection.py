@@ -58,6 +58,7 @@ class Rules:
         self.same = same_rows(pool)
         self.skip_duplicates = skip_duplicates
         self.copies = 0
+        self._closed: list[NDArray[np.int64]] = []
         self._seen: set[int] = set()
         if skip_duplicates:
             order = np.argsort(self.same, kind="stable")
@@ -118,14 +119,24 @@ class Rules:
             )
 
     def _mark(self, row: int) -> None:
-        self.allowed[row] = False
         first = int(self.same[row])
         self._seen.add(first)
+        self._shut(np.array([row]))
         if self.skip_duplicates:
-            self.allowed[self._order[self._ends[first] : self._ends[first + 1]]] = False
+            self._shut(self._order[self._ends[first] : self._ends[first + 1]])
 
     def _close(self, group: int) -> None:
-        self.allowed[self._members[self._starts[group] : self._starts[group + 1]]] = False
+        self._shut(self._members[self._starts[group] : self._starts[group + 1]])
+
+    def _shut(self, rows: NDArray[np.int64]) -> None:
+        self.allowed[rows] = False
+        self._closed.append(rows)
+
+    def closed(self) -> NDArray[np.int64]:
+        """Return the rows that are not allowed any more since the last call."""
+        rows = np.concatenate([np.empty(0, dtype=np.int64), *self._closed])
+        self._closed.clear()
+        return rows
 
     def _feasible(self, budget: int) -> None:
         _check.whole("budget", budget, 1)
