@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -30,3 +31,13 @@ def alpaca_vectors(rows: int) -> np.ndarray:
     encoder = resolve("tfidf")
     encoder.fit(texts)
     return encoder.encode(texts)
+
+
+@pytest.fixture(scope="session")
+def ray_started() -> Iterator[None]:
+    """Ray, started once for all tests: it takes some seconds."""
+    from assay import _ray
+
+    ray = _ray.connect()
+    yield
+    ray.shutdown()

@@ -10,9 +10,19 @@ from typing import Self
 from threadpoolctl import threadpool_limits
 
 
+_most: int | None = None
+
+
 def cores() -> int:
     """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    have = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return have if _most is None else min(have, _most)
+
+
+def limit_cores(most: int) -> None:
+    """Have `cores` say at most so many from now on, in a process that shares the machine with others like it."""
+    global _most
+    _most = most
 
 
 def memory_bytes() -> int:
