@@ -9,7 +9,6 @@ from typing import Self
 
 from threadpoolctl import threadpool_limits
 
-
 _most: int | None = None
 
 

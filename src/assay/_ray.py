@@ -9,11 +9,11 @@ already runs in the process is used as it is and never shut down. Whoever needs 
         answer = actors.one(2, "rows", 10)            # one actor
         actors.over("tile", [(0, 64), (64, 128)], take)  # a queue of calls for whoever is idle
 
-`Shard(*arguments)` is made in the worker; arrays among its arguments are put into Ray's object store, each as an object
-of its own and the same array once, and arrive there without a copy, read-only. An actor that is lost, with its process or
-its machine, is made again from ``arguments_of(i)``, brought to its state by the calls that ``replay(i)`` names, and asked
-again; the others keep their answers. An `AssayError` raised in a worker is raised here as itself. Whatever goes wrong,
-Ctrl-C too, ends all actors.
+`Shard(*arguments)` is made in the worker; large arrays among its arguments are put into Ray's object store, each as an
+object of its own and the same array once, and arrive there without a copy, read-only. An actor that is lost, with its
+process or its machine, is made again from ``arguments_of(i)``, brought to its state by the calls that ``replay(i)``
+names, and asked again; the others keep their answers. An `AssayError` raised in a worker is raised here as itself.
+Whatever goes wrong, Ctrl-C too, ends all actors. A call of all actors costs about a millisecond.
 
 A worker has one core: `assay._parallel.cores` says 1 in it.
 """
@@ -26,6 +26,7 @@ import logging
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import weakref
@@ -41,13 +42,12 @@ from assay.errors import AssayError, DataError
 
 ENGINES = ("local", "ray")
 REBUILDS = 3  # times that one actor is made again before a run gives up
-REACH_SECONDS = 5.0
+REACH_SECONDS = 5.0  # until a machine that does not answer is given up
+JOIN_SECONDS = 10.0  # until a server that does, but not as Ray does, is given up
 LARGE = 1 << 16  # bytes of an argument from which it is put into the object store once for all actors
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the new behaviour, which Ray warns of otherwise
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
-    "RAY_NUM_REDIS_GET_RETRIES": "5",  # seconds until a server that is no Ray is given up
     "RAY_task_events_report_interval_ms": "0",  # no record of every call: only dashboards read it
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
@@ -71,7 +71,7 @@ def connect(address: str | None = None) -> ModuleType:
     MissingExtraError
         Ray is not installed.
     DataError
-        Nothing answers at `address`, within about 10 seconds, or a Ray that is no match for this one.
+        Nothing answers at `address`, within seconds, or a Ray that is no match for this one.
     """
     global _joined, _own
     for name, value in QUIET.items():
@@ -122,7 +122,7 @@ def _stop(ray: ModuleType, folder: str) -> None:
 
 
 def _join(ray: ModuleType, address: str) -> None:
-    """Join the cluster at `address`; Ray itself tries an address where nothing listens for minutes."""
+    """Join the cluster at `address`, after another process could: Ray tries for minutes, deaf to Ctrl-C."""
     if "://" in address:
         raise DataError(
             f"ray_address must be host:port of the head node, or auto; got {address!r}. Ray Client is not supported: "
@@ -135,12 +135,17 @@ def _join(ray: ModuleType, address: str) -> None:
         try:
             socket.create_connection((host.strip("[]"), int(port)), timeout=REACH_SECONDS).close()
         except OSError as error:
-            raise _unreachable(address, error) from None
+            raise _unreachable(address, str(error)) from None
+    program = f"import ray; ray.init(address={address!r}, log_to_driver=False, configure_logging=False)"
     try:
-        _init(ray, address=address)
-    except (OSError, RuntimeError, ValueError, AssertionError) as error:
-        ray.shutdown()
-        raise _unreachable(address, error) from error
+        tried = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=JOIN_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise _unreachable(address, f"no answer of a Ray in {JOIN_SECONDS:.0f} s") from None
+    if tried.returncode:
+        raise _unreachable(address, (tried.stderr.strip().splitlines() or ["no reason given"])[-1])
+    _init(ray, address=address)
 
 
 def _init(ray: ModuleType, **options: Any) -> None:
@@ -153,11 +158,10 @@ def _init(ray: ModuleType, **options: Any) -> None:
         quiet.setLevel(max(level, logging.ERROR))
 
 
-def _unreachable(address: str, error: BaseException) -> DataError:
-    reason = " ".join(str(error).split())[:300]
+def _unreachable(address: str, reason: str) -> DataError:
     return DataError(
-        f"ray_address must be a Ray cluster that this machine is a node of; got {address!r}: {reason.rstrip('.')}. "
-        "See: ray status"
+        f"ray_address must be a Ray cluster that this machine is a node of; got {address!r}: "
+        f"{reason.partition(". ")[0].rstrip(".")}. See: ray status"
     )
 
 
