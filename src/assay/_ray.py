@@ -161,7 +161,7 @@ def _init(ray: ModuleType, **options: Any) -> None:
 def _unreachable(address: str, reason: str) -> DataError:
     return DataError(
         f"ray_address must be a Ray cluster that this machine is a node of; got {address!r}: "
-        f"{reason.partition(". ")[0].rstrip(".")}. See: ray status"
+        f"{reason.partition('. ')[0].rstrip('.')}. See: ray status"
     )
 
 
