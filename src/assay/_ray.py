@@ -93,13 +93,15 @@ def connect(address: str | None = None) -> ModuleType:
     return ray
 
 
-def check_engine(engine: str, workers: int | None) -> None:
-    """Raise unless the two go together."""
+def check_engine(engine: str, workers: int | None, device: str = "cpu") -> None:
+    """Raise unless the three go together."""
     _check.choice("engine", engine, ENGINES)
     if workers is not None:
         _check.whole("workers", workers, 1)
         if engine == "local":
             raise DataError(f"workers must be left out with engine 'local'; got {workers}. Use engine='ray'.")
+    if engine == "ray" and device != "cpu":
+        raise DataError(f"device must be 'cpu' with engine 'ray'; got {device!r}. Use one or the other.")
 
 
 def worker_count(workers: int | None) -> int:

@@ -72,3 +72,14 @@ def test_copies_count_once_unless_told_otherwise():
         DataError, match=r"density_statistic must be one of mean_sq_l2, sum_cosine; got 'mean'\."
     ):
         local_density(pool, statistic="mean")
+
+
+@pytest.mark.parametrize("statistic", DENSITY_STATISTICS)
+def test_ray_workers_give_the_same_bytes(ray_started, statistic):
+    rng = np.random.default_rng(4)
+    pool = rng.normal(size=(70, 6)).astype(np.float32)
+    pool[40:44] = pool[3:7]
+    rows = np.concatenate([pool[:20], rng.normal(size=(10, 6)).astype(np.float32)])
+    here = local_density(rows, reference=pool, statistic=statistic)
+    there = local_density(rows, reference=pool, statistic=statistic, engine="ray", workers=3)
+    assert here.tobytes() == there.tobytes()

@@ -125,3 +125,43 @@ def test_missing_torch_is_named(monkeypatch):
         MissingExtraError, match=r"device 'cuda' needs torch; install it with: pip install 'assay\[lm\]'"
     ):
         knn([[1.0], [2.0]], 1, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("workers", "metric", "k", "own"),
+    [
+        (1, "l2", 21, True),
+        (2, "cosine", 5, False),
+        (3, "sqeuclidean", 82, True),
+        (4, "l2", 83, False),
+        (4, "cosine", 1, True),
+    ],
+)
+def test_shards_in_ray_workers_give_the_same_bytes(ray_started, workers, metric, k, own):
+    rng = np.random.default_rng(workers)
+    rows = rng.normal(size=(83, 7)).astype(np.float32)
+    rows[20:60] = rows[rng.integers(20, size=40)]
+    rows[60:64] = -rows[60:64] + np.float32(2e-7)
+    rows[70:76] = np.eye(7)[1:]  # ties that are not copies
+    reference = None if own else rows
+    queries = rows if own else rows[::-5].astype(np.float64)
+    here = knn(queries, k, reference=reference, metric=metric)
+    there = knn(queries, k, reference=reference, metric=metric, engine="ray", workers=workers)
+    assert here.indices.tobytes() == there.indices.tobytes()
+    assert here.distances.tobytes() == there.distances.tobytes()
+
+
+def test_more_workers_than_rows(ray_started):
+    assert knn([[0.0], [2.0]], 1, engine="ray", workers=3).indices.ravel().tolist() == [1, 0]
+
+
+def test_engines_that_cannot_be():
+    rows = np.eye(4)
+    for options, message in (
+        ({"engine": "dask"}, r"engine must be one of local, ray; got 'dask'\."),
+        ({"workers": 2}, r"workers must be left out with engine 'local'; got 2\. Use engine='ray'\."),
+        ({"engine": "ray", "workers": 0}, r"workers must be >= 1; got 0\."),
+        ({"engine": "ray", "device": "cuda"}, r"device must be 'cpu' with engine 'ray'; got 'cuda'\."),
+    ):
+        with pytest.raises(DataError, match=message):
+            knn(rows, 1, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assay import _check
+from assay import _check, _ray
 from assay.errors import DataError
 from assay.neighbors.exact import Known, knn
 from assay.neighbors.same import SAME, norms, same_rows
@@ -22,6 +22,8 @@ def local_density(
     deduplicate: bool | None = None,
     device: str = "cpu",
     known: Known | None = None,
+    engine: str = "local",
+    workers: int | None = None,
 ) -> NDArray[np.float64]:
     """Return the density of the reference around each row: the inverse distance to its nearest rows.
 
@@ -44,6 +46,10 @@ def local_density(
         Where the search runs, see `knn`.
     known : Known, optional
         Rows of the reference proposed by a search made before, see `knn`.
+    engine : {"local", "ray"}
+        Where the search runs, see `knn`; copies are looked for in this process.
+    workers : int, optional
+        Ray workers, see `knn`.
 
     Returns
     -------
@@ -66,6 +72,7 @@ def local_density(
     [1.0, 1.0, 0.25]
     """
     _check.choice("density_statistic", statistic, DENSITY_STATISTICS)
+    _ray.check_engine(engine, workers, device)
     cosine = statistic == "sum_cosine"
     rows = _check.embeddings("embeddings", embeddings, directions=cosine)
     pool = rows if reference is None else _check.embeddings("reference", reference, directions=cosine)
@@ -81,7 +88,16 @@ def local_density(
     if neighbors > len(pool):
         raise _too_many(neighbors, len(pool))
     metric = "cosine" if cosine else "sqeuclidean"
-    near = knn(rows, min(neighbors + 1, len(pool)), reference=pool, metric=metric, device=device, known=known)
+    near = knn(
+        rows,
+        min(neighbors + 1, len(pool)),
+        reference=pool,
+        metric=metric,
+        device=device,
+        known=known,
+        engine=engine,
+        workers=workers,
+    )
     length = norms(rows)
     own = np.full(len(rows), near.indices.shape[1])  # the column to leave out; past the end: none
     for column in reversed(range(near.indices.shape[1])):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assay import _check
+from assay import _check, _ray
 from assay._parallel import over_blocks
 from assay.errors import DataError
 from assay.neighbors.same import equal_rows, norms, unit_rows
@@ -42,6 +42,8 @@ def knn(
     metric: str = "l2",
     device: str = "cpu",
     known: Known | None = None,
+    engine: str = "local",
+    workers: int | None = None,
 ) -> Neighbors:
     """Return the exact k nearest rows of `reference` for every row of `queries`.
 
@@ -64,7 +66,12 @@ def knn(
         "cpu", "cuda", "cuda:1" ...; anything but "cpu" needs torch.
     known : Known, optional
         Rows proposed by a search made before. They are proven like others, so that the result is the same; only
-        queries for which the proof fails are searched again.
+        queries for which the proof fails are searched again, in this process.
+    engine : {"local", "ray"}
+        "ray": the reference is cut into shards, each held by a Ray worker of one core, and the nearest of all shards
+        are merged here. The result is the same, to the last bit, for any number of workers.
+    workers : int, optional
+        Ray workers, at least 1. None: one for every CPU of the cluster.
 
     Returns
     -------
@@ -80,7 +87,8 @@ def knn(
     -----
     2 n N d operations in the search and about n (k + 16) d in the proof; O(n k + block) memory beside copies
     of both matrices in float32. Where exact copies leave ties that no wider search would settle, distinct rows are
-    searched and then spread over their copies.
+    searched and then spread over their copies. With "ray" the reference lies in the object store once, each worker has
+    a float32 copy of its shard (and a float64 one under cosine), and 8,192 queries are under way at a time.
 
     Examples
     --------
@@ -88,6 +96,7 @@ def knn(
     [1, 0, 1]
     """
     _check.choice("metric", metric, METRICS)
+    _ray.check_engine(engine, workers, device)
     asking = _check.embeddings("queries", queries, directions=metric == "cosine")
     if reference is None:
         answering = asking
@@ -97,15 +106,64 @@ def knn(
     usable = len(answering) - (reference is None)
     if not 1 <= _check.whole("k", k) <= usable:
         raise DataError(f"k must be from 1 to {usable}, the number of rows that can be neighbors; got {k}.")
-    if metric == "cosine":
-        asking = unit_rows(asking, np.float64)
-        answering = asking if reference is None else unit_rows(answering, np.float64)
-    indices, squares = _nearest(asking, answering, k, own=reference is None, device=device, known=known)
+    own = reference is None
+    if engine == "ray" and known is None:
+        indices, squares = _nearest_of_shards(asking, answering, k, metric == "cosine", own, workers)
+    else:
+        if metric == "cosine":
+            asking = unit_rows(asking, np.float64)
+            answering = asking if own else unit_rows(answering, np.float64)
+        indices, squares = _nearest(asking, answering, k, own=own, device=device, known=known)
     if metric == "cosine":
         squares /= 2.0
     elif metric == "l2":
         np.sqrt(squares, out=squares)
     return Neighbors(indices, squares)
+
+
+class Shard:
+    """Some rows of a reference, held by a Ray worker."""
+
+    def __init__(self, rows: NDArray[np.floating], cosine: bool) -> None:
+        self._rows = unit_rows(rows, np.float64) if cosine else rows
+        self._cosine = cosine
+
+    def nearest(
+        self, asking: NDArray[np.floating], k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the k nearest rows of the shard, or all where it has fewer, with squared distances."""
+        if self._cosine:
+            asking = unit_rows(asking, np.float64)
+        return _nearest(asking, self._rows, min(k, len(self._rows)), own=False, device="cpu", known=None)
+
+
+def _nearest_of_shards(
+    asking: NDArray[np.floating],
+    answering: NDArray[np.floating],
+    k: int,
+    cosine: bool,
+    own: bool,
+    workers: int | None,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """As `_nearest`, from the nearest rows of every shard; the rows of a shard are in order, and so are the shards."""
+    count = min(_ray.worker_count(workers), len(answering))
+    edge = [i * len(answering) // count for i in range(count + 1)]
+    indices = np.empty((len(asking), k), dtype=np.int64)
+    squares = np.empty((len(asking), k))
+    with _ray.Actors(
+        count, "assay.neighbors.exact:Shard", lambda i: (answering[edge[i] : edge[i + 1]], cosine)
+    ) as shards:
+        for start in range(0, len(asking), 8192):
+            here = slice(start, start + 8192)
+            answers = shards.all("nearest", asking[here], k + own)
+            index = np.concatenate([found + edge[i] for i, (found, _) in enumerate(answers)], axis=1)
+            square = np.concatenate([found for _, found in answers], axis=1)
+            if own:
+                square[index == np.arange(start, start + len(index))[:, None]] = np.inf
+            order = np.argsort(square, axis=1, kind="stable")[:, :k]  # ties by shard, so by row
+            indices[here] = np.take_along_axis(index, order, 1)
+            squares[here] = np.take_along_axis(square, order, 1)
+    return indices, squares
 
 
 def _nearest(
