@@ -108,62 +108,18 @@ def knn(
         raise DataError(f"k must be from 1 to {usable}, the number of rows that can be neighbors; got {k}.")
     own = reference is None
     if engine == "ray" and known is None:
-        indices, squares = _nearest_of_shards(asking, answering, k, metric == "cosine", own, workers)
-    else:
-        if metric == "cosine":
-            asking = unit_rows(asking, np.float64)
-            answering = asking if own else unit_rows(answering, np.float64)
-        indices, squares = _nearest(asking, answering, k, own=own, device=device, known=known)
+        from assay.neighbors.shards import nearest_of_shards
+
+        return Neighbors(*nearest_of_shards(asking, answering, k, metric, own, workers))
+    if metric == "cosine":
+        asking = unit_rows(asking, np.float64)
+        answering = asking if own else unit_rows(answering, np.float64)
+    indices, squares = _nearest(asking, answering, k, own=own, device=device, known=known)
     if metric == "cosine":
         squares /= 2.0
     elif metric == "l2":
         np.sqrt(squares, out=squares)
     return Neighbors(indices, squares)
-
-
-class Shard:
-    """Some rows of a reference, held by a Ray worker."""
-
-    def __init__(self, rows: NDArray[np.floating], cosine: bool) -> None:
-        self._rows = unit_rows(rows, np.float64) if cosine else rows
-        self._cosine = cosine
-
-    def nearest(
-        self, asking: NDArray[np.floating], k: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the k nearest rows of the shard, or all where it has fewer, with squared distances."""
-        if self._cosine:
-            asking = unit_rows(asking, np.float64)
-        return _nearest(asking, self._rows, min(k, len(self._rows)), own=False, device="cpu", known=None)
-
-
-def _nearest_of_shards(
-    asking: NDArray[np.floating],
-    answering: NDArray[np.floating],
-    k: int,
-    cosine: bool,
-    own: bool,
-    workers: int | None,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """As `_nearest`, from the nearest rows of every shard; the rows of a shard are in order, and so are the shards."""
-    count = min(_ray.worker_count(workers), len(answering))
-    edge = [i * len(answering) // count for i in range(count + 1)]
-    indices = np.empty((len(asking), k), dtype=np.int64)
-    squares = np.empty((len(asking), k))
-    with _ray.Actors(
-        count, "assay.neighbors.exact:Shard", lambda i: (answering[edge[i] : edge[i + 1]], cosine)
-    ) as shards:
-        for start in range(0, len(asking), 8192):
-            here = slice(start, start + 8192)
-            answers = shards.all("nearest", asking[here], k + own)
-            index = np.concatenate([found + edge[i] for i, (found, _) in enumerate(answers)], axis=1)
-            square = np.concatenate([found for _, found in answers], axis=1)
-            if own:
-                square[index == np.arange(start, start + len(index))[:, None]] = np.inf
-            order = np.argsort(square, axis=1, kind="stable")[:, :k]  # ties by shard, so by row
-            indices[here] = np.take_along_axis(index, order, 1)
-            squares[here] = np.take_along_axis(square, order, 1)
-    return indices, squares
 
 
 def _nearest(
