@@ -36,6 +36,7 @@ from types import ModuleType
 from typing import Any, Self
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from assay import _check, _parallel
 from assay.errors import AssayError, DataError
@@ -54,6 +55,7 @@ QUIET = {
 
 _joined: str | None = None  # what this module connected to
 _own = False  # whether that is a Ray of this process's own
+_idle: list[Any] = []  # workers of a Ray of one's own that wait for their next object: starting one takes 0.5 s
 
 
 def connect(address: str | None = None) -> ModuleType:
@@ -90,6 +92,7 @@ def connect(address: str | None = None) -> ModuleType:
     else:
         _join(ray, address)
     _joined, _own = address, address == "local"
+    _idle.clear()
     return ray
 
 
@@ -227,7 +230,12 @@ class Actors:
         self.close()
 
     def close(self) -> None:
-        """End the actors."""
+        """Let go of the objects, and of the workers too where others may want their CPUs."""
+        if _own and self._ray.is_initialized():
+            for holder in self._holders:
+                holder.build.remote("builtins:object")
+            _idle.extend(self._holders)
+            self._holders.clear()
         self._stop()
 
     def all(self, method: str, *arguments: Any) -> list[Any]:
@@ -314,7 +322,7 @@ class Actors:
                 return
 
     def _build(self, i: int) -> Any:
-        holder = self._remote.remote()
+        holder = _idle.pop() if _own and _idle else self._remote.remote()
         self._holders[i : i + 1] = [holder]
         return holder.build.remote(self._factory, *self._shared(self._arguments_of(i)))
 
@@ -337,10 +345,10 @@ class Actors:
         try:
             yield
         except self._ray.exceptions.RayTaskError as error:
-            self.close()
+            self._stop()
             raise error.cause if isinstance(error.cause, Exception) else error from None
         except BaseException:
-            self.close()
+            self._stop()
             raise
 
 
@@ -350,8 +358,10 @@ class _Holder:
     def build(self, factory: str, *arguments: Any) -> AssayError | None:
         _parallel.limit_cores(1)
         module, _, function = factory.partition(":")
+        make = getattr(importlib.import_module(module), function)
+        threadpool_limits(1)  # of the libraries that were imported just now
         try:
-            self._held = getattr(importlib.import_module(module), function)(*arguments)
+            self._held = make(*arguments)
         except AssayError as error:
             return error
         return None

@@ -256,7 +256,7 @@ def others(name):
 def test_no_parameter_is_dead(name):
     changes = others(name)
     assert set(changes) == set(inspect.signature(MEASURES[name].function).parameters) - {
-        "embeddings", "texts", "device",
+        "embeddings", "texts", "device", "engine", "workers",
     }  # fmt: skip
     settings = [{}] + [{key: value} for key, values in changes.items() for value in values]
     for key, values in changes.items():

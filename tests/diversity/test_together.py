@@ -219,3 +219,31 @@ def test_parts_of_tiles_cover_them():
     tile = pairs.Tile(5, 12, np.zeros((7, 2**18), dtype=np.float32), 0.0)
     assert [(part.start, part.stop) for part in tile.parts()] == [(5, 7), (7, 9), (9, 11), (11, 12)]
     assert functools.reduce(lambda total, part: total + len(part.gap), tile.parts(), 0) == 7
+
+
+@pytest.mark.parametrize(("workers", "kind", "variant"), [(1, "inside", "paper"), (2, "lengths", "paper"),
+                                                          (4, "apart", "official")])  # fmt: skip
+def test_ray_workers_give_the_same_bits(ray_started, workers, kind, variant):
+    rows, pool = sets(kind)
+    rows = np.concatenate([rows] * 5)[:1100] * np.float32(1.5)  # more than one tile
+    names = ["novelsum", "distsum_l2", "knn_distance", "facility_location"]
+    options = {"novelsum": {"variant": variant}}
+    here = together(rows, reference=pool, measures=names, options=options)
+    there = together(rows, reference=pool, measures=names, options=options, engine="ray", workers=workers)
+    assert there == here
+
+
+def test_one_measure_on_ray_alone(ray_started):
+    rows, pool = sets("inside")
+    assert novelsum(rows, reference=pool, engine="ray", workers=2) == novelsum(rows, reference=pool)
+
+
+def test_measures_that_ray_cannot_run_are_named():
+    rows = np.eye(4)
+    with pytest.raises(
+        DataError,
+        match=r"engine must be 'local' for vendi_score; got 'ray'\. With 'ray' there are: novelsum, .*facility",
+    ):
+        together(rows, measures=["novelsum", "vendi_score"], engine="ray")
+    with pytest.raises(DataError, match=r"workers must be left out with engine 'local'; got 2"):
+        novelsum(rows, workers=2)

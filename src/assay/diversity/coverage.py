@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from assay import _check
+from assay import _check, _ray
 from assay.diversity.pairs import Steps, Tile, Wants, even, stepwise, warn_of_copies
 from assay.neighbors import Known, knn
 
@@ -21,6 +21,8 @@ def facility_location(
     form: Literal["coverage", "cost", "mean_coverage"] = "coverage",
     metric: Literal["cosine", "l2"] = "cosine",
     device: str = "cpu",
+    engine: str = "local",
+    workers: int | None = None,
 ) -> Steps[float]:
     """Return how near each row of the reference is to its nearest sample.
 
@@ -40,6 +42,8 @@ def facility_location(
         Distance. Coverage by "l2" may be negative.
     device : str
         Where the neighbour search runs.
+    engine, workers
+        As in `novelsum`; the workers search.
 
     Returns
     -------
@@ -63,15 +67,23 @@ def facility_location(
     """
     _check.choice("form", form, ("coverage", "cost", "mean_coverage"))
     _check.choice("metric", metric, ("cosine", "l2"))
+    _ray.check_engine(engine, workers, device)
     rows = _check.embeddings("embeddings", embeddings, directions=metric == "cosine")
     pool = _check.embeddings("reference", reference, directions=metric == "cosine")
     _check.same_width("embeddings", rows, "reference", pool)
     nearest = _Nearest(len(pool))
-    searched = device == "cpu" and (metric == "cosine" or even(rows))
+    searched = engine == "local" and device == "cpu" and (metric == "cosine" or even(rows))
     if searched:
         yield [Wants(rows, pool, take=nearest.take)]
     near = knn(
-        pool, 1, reference=rows, metric=metric, device=device, known=nearest.known() if searched else None
+        pool,
+        1,
+        reference=rows,
+        metric=metric,
+        device=device,
+        known=nearest.known() if searched else None,
+        engine=engine,
+        workers=workers,
     )
     warn_of_copies(rows)
     cost = float(near.distances.sum())

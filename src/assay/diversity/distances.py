@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assay import _check
+from assay import _check, _ray
 from assay.diversity.pairs import Steps, Tile, Wants, even, stepwise, warn_of_copies
 from assay.errors import DataError, warn
 from assay.neighbors import METRICS, knn, norms, unit_rows
@@ -60,7 +61,13 @@ def distsum_cosine(embeddings: ArrayLike, *, form: Form = "mean_offdiag") -> flo
 
 
 @stepwise
-def distsum_l2(embeddings: ArrayLike, *, form: Form = "mean_offdiag") -> Steps[float]:
+def distsum_l2(
+    embeddings: ArrayLike,
+    *,
+    form: Form = "mean_offdiag",
+    engine: str = "local",
+    workers: int | None = None,
+) -> Steps[float]:
     """Return the sum or mean of the Euclidean distances between all pairs of samples.
 
     Higher means more diverse. Means may be compared between sets of different size, sums only at equal size.
@@ -71,6 +78,8 @@ def distsum_l2(embeddings: ArrayLike, *, form: Form = "mean_offdiag") -> Steps[f
         At least two rows.
     form : {"mean_offdiag", "mean_all", "sum_pairs", "sum_ordered"}
         As in `distsum_cosine`.
+    engine, workers
+        As in `novelsum`.
 
     Returns
     -------
@@ -93,26 +102,34 @@ def distsum_l2(embeddings: ArrayLike, *, form: Form = "mean_offdiag") -> Steps[f
     6.0
     """
     _check.choice("form", form, get_args(Form))
+    _ray.check_engine(engine, workers)
     rows = _at_least_two(embeddings)
-    sums = np.empty(len(rows))
-    length = norms(rows)
-    extra = length - length.mean()  # so that differences of lengths keep their digits in float32
-
-    def take(tile: Tile) -> None:
-        kind = tile.gap.dtype.type
-        for part in tile.parts():
-            here = slice(part.start, part.stop)
-            # |x - y|^2 = (|x| - |y|)^2 + 2 |x| |y| (cosine distance)
-            square = part.gap * (2.0 * length).astype(kind)
-            square *= length[here, None].astype(kind)
-            step = np.subtract.outer(extra[here].astype(kind), extra.astype(kind))
-            np.multiply(step, step, out=step)
-            square += step
-            sums[here] = np.sqrt(square, out=square).sum(axis=1, dtype=np.float64)
-
-    yield [Wants(rows, take=take)]
+    wants = Wants(rows, of=_RootSums(norms(rows)))
+    yield [wants]
+    assert wants.values is not None
     warn_of_copies(rows)
-    return _in_form(float(sums.sum()), len(rows), form)
+    return _in_form(float(wants.values.sum()), len(rows), form)
+
+
+@dataclass(frozen=True, slots=True)
+class _RootSums:
+    """The sum of a row's Euclidean distances to all rows, from their lengths and cosine distances."""
+
+    length: NDArray[np.float64]
+
+    def __call__(self, part: Tile) -> NDArray[np.float64]:
+        kind = part.gap.dtype.type
+        here = slice(part.start, part.stop)
+        extra = (
+            self.length - self.length.mean()
+        )  # so that differences of lengths keep their digits in float32
+        # |x - y|^2 = (|x| - |y|)^2 + 2 |x| |y| (cosine distance)
+        square = part.gap * (2.0 * self.length).astype(kind)
+        square *= self.length[here, None].astype(kind)
+        step = np.subtract.outer(extra[here].astype(kind), extra.astype(kind))
+        np.multiply(step, step, out=step)
+        square += step
+        return np.asarray(np.sqrt(square, out=square).sum(axis=1, dtype=np.float64))
 
 
 @stepwise
@@ -123,6 +140,8 @@ def knn_distance(
     statistic: Literal["kth", "mean"] = "kth",
     metric: Literal["cosine", "l2", "sqeuclidean"] = "cosine",
     device: str = "cpu",
+    engine: str = "local",
+    workers: int | None = None,
 ) -> Steps[float]:
     """Return the mean distance of a sample to its k-th nearest other sample.
 
@@ -140,6 +159,8 @@ def knn_distance(
         See `assay.neighbors.knn`. emb-diversity has the 2nd neighbour, OpenDataArena the mean over 10 by "l2".
     device : str
         Where the neighbour search runs.
+    engine, workers
+        As in `novelsum`.
 
     Returns
     -------
@@ -161,6 +182,7 @@ def knn_distance(
     1.3333333333333333
     """
     _check.choice("statistic", statistic, ("kth", "mean"))
+    _ray.check_engine(engine, workers, device)
     _check.choice("metric", metric, METRICS)
     rows = _at_least_two(embeddings, directions=metric == "cosine")
     if _check.whole("neighbors", neighbors, 1) >= len(rows):
@@ -170,7 +192,10 @@ def knn_distance(
     wants = Wants(rows, near=neighbors + 13)
     if device == "cpu" and (metric == "cosine" or even(rows)):
         yield [wants]
-    near = knn(rows, neighbors, metric=metric, device=device, known=wants.known).distances
+    found = knn(
+        rows, neighbors, metric=metric, device=device, known=wants.known, engine=engine, workers=workers
+    )
+    near = found.distances
     value = float(near[:, -1].mean() if statistic == "kth" else near.mean())
     if value == 0:
         warn("every sample has a copy; the distance to neighbors is 0.")

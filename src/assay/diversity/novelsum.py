@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assay import _check
+from assay import _check, _ray
 from assay.diversity.pairs import Steps, Tile, Wants, even, steps_of, stepwise, warn_of_copies
 from assay.errors import DataError, warn
 from assay.neighbors import DENSITY_STATISTICS, local_density
@@ -50,6 +50,8 @@ def novelsum(
     rank_by: str | None = None,
     density: ArrayLike | None = None,
     device: str = "cpu",
+    engine: str = "local",
+    workers: int | None = None,
 ) -> Steps[float]:
     """Return the NovelSum diversity of a set of embeddings.
 
@@ -88,6 +90,11 @@ def novelsum(
         Densities computed before, one a row of `embeddings`, positive. Takes the place of `reference`.
     device : str
         Where the neighbour search of the density runs.
+    engine : {"local", "ray"}
+        "ray": blocks of rows are measured by Ray workers that have both matrices in the object store of their
+        machine. The value is the same, to the last bit, for any number of workers.
+    workers : int, optional
+        Ray workers of one core, at least 1. None: one for every CPU of the cluster.
 
     Returns
     -------
@@ -139,6 +146,8 @@ def novelsum(
         rank_by=rank_by,
         density=density,
         device=device,
+        engine=engine,
+        workers=workers,
     )
     total = reduction or VARIANTS[variant].reduction
     return float(values.sum() if total == "sum" else values.mean())
@@ -162,6 +171,8 @@ def novelty(
     against: ArrayLike | None = None,
     against_density: ArrayLike | None = None,
     device: str = "cpu",
+    engine: str = "local",
+    workers: int | None = None,
 ) -> Steps[NDArray[np.float64]]:
     """Return the novelty of every sample, the terms of which `novelsum` is the mean or the sum.
 
@@ -185,6 +196,7 @@ def novelty(
     >>> novelty([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]).argmax()
     np.int64(2)
     """
+    _ray.check_engine(engine, workers, device)
     form = resolve_variant(variant, density_side, density_statistic, include_self, reduction, rank_by)
     power = resolve_density_power(density_power, reference is not None or density is not None)
     _check.at_least("proximity_power", proximity_power, 0)
@@ -207,37 +219,16 @@ def novelty(
     )  # then the density of a row scales all its distances and changes no rank
     single = others is None and n == 1
     scale = theirs = np.ones(n)
-    sums = np.zeros(n)
-
-    def take(tile: Tile) -> None:
-        for part in tile.parts():
-            here = slice(part.start, part.stop)
-            if by_self:
-                value = np.sort(part.gap, axis=1)
-            else:
-                factor = (
-                    theirs[None, :]
-                    if form.density_side == "neighbor"
-                    else scale[here, None] + theirs[None, :]
-                )
-                value = part.gap * factor
-                if form.rank_by == "weighted":
-                    value.sort(axis=1)
-                else:
-                    gap = part.gap.copy()
-                    if others is None:  # the row itself first, also among copies
-                        gap[np.arange(len(gap)), np.arange(part.start, part.stop)] = -1.0
-                    value = np.take_along_axis(value, np.argsort(gap, axis=1, kind="stable"), axis=1)
-            sums[here] = np.einsum("ij,j->i", value, share, dtype=np.float64)
-
     share = np.ones(1) if single else _shares(n if others is None else len(others) + 1, proximity_power, form)
-    ranked = Wants(rows, others, take=take)
     if others is not None:
         share = share[1:]
+    ranked = Wants(rows, others, of=_Ranked(form, share, others is None))
     beside = [ranked] if by_self and not single else []
     if power > 0:
         if density is None:
-            density = yield from _density(rows, reference, neighbors, form.density_statistic, device, beside)
+            density = yield from _density(
+                rows, reference, neighbors, form.density_statistic, device, engine, workers, beside
+            )
             beside = []
         scale = theirs = density_scale(density, n, power)
     if beside:
@@ -252,18 +243,48 @@ def novelty(
                         "the densities of the rows of against, or the reference."
                     )
                 against_density = yield from _density(
-                    others, reference, neighbors, form.density_statistic, device, []
+                    others, reference, neighbors, form.density_statistic, device, engine, workers, []
                 )
             theirs = density_scale(against_density, len(others), power)
     elif single:
         warn("one sample has no distances; its novelty is 0.")
     else:
         warn_of_copies(rows)
-    if by_self:
-        return scale * sums
-    if not single:
+    if single:
+        return np.zeros(n)
+    if not by_self:
+        ranked = Wants(rows, others, of=_Ranked(form, share, others is None, scale, theirs))
         yield [ranked]
-    return sums
+    assert ranked.values is not None
+    return scale * ranked.values if by_self else ranked.values
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """The sum of a row's distances, each times its density and the share of its rank."""
+
+    form: Variant
+    share: NDArray[np.float64]
+    own: bool  # whether a row is among those that it faces
+    scale: NDArray[np.float64] | None = None
+    theirs: NDArray[np.float64] | None = None
+
+    def __call__(self, part: Tile) -> NDArray[np.float64]:
+        if self.scale is None or self.theirs is None:
+            value = np.sort(part.gap, axis=1)
+        else:
+            factor = self.theirs[None, :]
+            if self.form.density_side != "neighbor":
+                factor = self.scale[part.start : part.stop, None] + factor
+            value = part.gap * factor
+            if self.form.rank_by == "weighted":
+                value.sort(axis=1)
+            else:
+                gap = part.gap.copy()
+                if self.own:  # the row itself first, also among copies
+                    gap[np.arange(len(gap)), np.arange(part.start, part.stop)] = -1.0
+                value = np.take_along_axis(value, np.argsort(gap, axis=1, kind="stable"), axis=1)
+        return np.asarray(np.einsum("ij,j->i", value, self.share, dtype=np.float64))
 
 
 def resolve_variant(
@@ -329,6 +350,8 @@ def _density(
     neighbors: int,
     statistic: str,
     device: str,
+    engine: str,
+    workers: int | None,
     beside: list[Wants],
 ) -> Steps[NDArray[np.float64]]:
     """Return the density of the reference around each row; what is wanted beside may come from the same pass."""
@@ -346,7 +369,14 @@ def _density(
     searched = device == "cpu" and (cosine or even(rows if pool is None else pool))
     yield [*beside, nearest] if searched else beside
     return local_density(
-        rows, reference=pool, neighbors=neighbors, statistic=statistic, device=device, known=nearest.known
+        rows,
+        reference=pool,
+        neighbors=neighbors,
+        statistic=statistic,
+        device=device,
+        known=nearest.known,
+        engine=engine,
+        workers=workers,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from assay import _ray
 from assay._parallel import over_blocks
 from assay.errors import warn
 from assay.neighbors import Known, equal_rows, norms, same_rows, unit_rows
@@ -48,14 +49,17 @@ class Tile:
 class Wants:
     """All cosine distances of `rows` to the rows that they face, tile by tile, or the `near` nearest of each.
 
-    `facing` None stands for the rows themselves, whose own distance is 0. `take` is called from several threads and
-    must write to places of its own. Zero rows are at distance 1 from all others.
+    `facing` None stands for the rows themselves, whose own distance is 0. `of` gives a number for each row of a part of
+    a tile; it may be sent to another process. `take` is called from several threads of this process, and must write to
+    places of its own. Zero rows are at distance 1 from all others.
     """
 
     rows: Matrix
     facing: Matrix | None = None
+    of: Callable[[Tile], NDArray[np.float64]] | None = None
     take: Callable[[Tile], None] | None = None
     near: int = 0
+    values: NDArray[np.float64] | None = None  # what `of` gave, filled in
     known: Known | None = None  # filled in where `near` is more than 0
 
 
@@ -63,18 +67,20 @@ Steps = Generator[Sequence[Wants], None, T]
 
 
 def stepwise(steps: Callable[P, Steps[T]]) -> Callable[P, T]:
-    """Return the plain function of a measure that is written as steps."""
+    """Return the plain function of a measure that is written as steps; its `engine` and `workers` serve it."""
 
     @functools.wraps(steps)
     def whole(*args: P.args, **kwargs: P.kwargs) -> T:
         walk = steps(*args, **kwargs)
+        engine: Any = kwargs.get("engine", "local")
+        workers: Any = kwargs.get("workers")
         while True:
             try:
                 wanted = next(walk)
             except StopIteration as done:
                 value: T = done.value
                 return value
-            serve(wanted)
+            serve(wanted, engine=engine, workers=workers)
 
     return whole
 
@@ -92,14 +98,14 @@ def steps_of(function: Callable[P, T]) -> Callable[P, Steps[T]]:
     return none
 
 
-def serve(wanted: Sequence[Wants]) -> None:
+def serve(wanted: Sequence[Wants], *, engine: str = "local", workers: int | None = None) -> None:
     """Give everyone what they want, by one pass over each pair of matrices."""
     left = list(wanted)
     while left:
         rows, facing = left[0].rows, _facing(left[0])
         group = [one for one in left if one.rows is rows and _same(_facing(one), facing)]
         left = [one for one in left if all(one is not other for other in group)]
-        _pass(rows, facing, group)
+        _pass(rows, facing, group, engine, workers)
 
 
 def _facing(one: Wants) -> Matrix | None:
@@ -111,10 +117,76 @@ def _same(a: Matrix | None, b: Matrix | None) -> bool:
     return a is b or (a is not None and b is not None and a.shape == b.shape and np.array_equal(a, b))
 
 
-def _pass(rows: Matrix, facing: Matrix | None, group: Sequence[Wants]) -> None:
+class Tiles:
+    """The distances of unit rows to those that they face, tile by tile, and what is made of them.
+
+    It writes nothing, so that a Ray worker may hold it too.
+    """
+
+    def __init__(
+        self,
+        unit: Matrix,
+        theirs: Matrix | None,
+        number: NDArray[np.intp],
+        theirs_number: NDArray[np.intp],
+        near: int,
+        of: Sequence[Callable[[Tile], NDArray[np.float64]]],
+        takers: Sequence[Callable[[Tile], None]] = (),
+    ) -> None:
+        self._unit, self._theirs = unit, unit if theirs is None else theirs
+        self._own = theirs is None
+        self._number, self._theirs_number = number, theirs_number
+        self._near, self._of, self._takers = near, of, takers
+        kind = unit.dtype.type
+        self._tiny = kind(1e-3 if kind is np.float32 else 1e-9)  # below, rounding shows: subtract directly
+        self.rounding = float((unit.shape[1] + 8) * np.finfo(kind).eps)  # for any order of summation
+
+    def tile(
+        self, start: int, stop: int
+    ) -> tuple[list[NDArray[np.float64]], NDArray[np.int64], NDArray[np.float64]]:
+        """Return for rows start..stop the value of each of `of`, the nearest rows and the distance of the next."""
+        unit, theirs, m = self._unit, self._theirs, len(self._theirs)
+        gap = unit[start:stop] @ theirs.T
+        np.subtract(1, gap, out=gap)
+        np.maximum(gap, 0, out=gap)
+        if self._own:
+            own = np.arange(stop - start), np.arange(start, stop)
+            gap[own] = np.inf
+        tile = Tile(start, stop, gap, self.rounding)
+        for part in tile.parts():  # where all pairs are near, their numbers take several times a tile
+            row, column = np.divmod(np.flatnonzero(part.gap < self._tiny), m)
+            copies = self._number[part.start + row] == self._theirs_number[column]
+            part.gap[row[copies], column[copies]] = 0.0
+            row, column = row[~copies], column[~copies]
+            for at in range(0, len(row), 4096):
+                i, j = row[at : at + 4096], column[at : at + 4096]
+                step = unit[part.start + i].astype(np.float64) - theirs[j]
+                part.gap[i, j] = (step * step).sum(axis=1) / 2.0
+        if self._own:
+            gap[own] = 0.0
+        values = [np.concatenate([of(part) for part in tile.parts()]) for of in self._of]
+        for take in self._takers:
+            take(tile)
+        found = np.empty((stop - start, self._near), dtype=np.int64)
+        edge = np.full(stop - start, np.inf)
+        if self._near == m:
+            found[:] = np.arange(m)
+        elif self._near:
+            for part in tile.parts():
+                order = np.argpartition(part.gap, self._near, axis=1)[:, : self._near + 1]
+                here = slice(part.start - start, part.stop - start)
+                found[here] = order[:, : self._near]
+                edge[here] = part.gap[np.arange(len(order)), order[:, self._near]]
+        return values, found, edge
+
+
+def _pass(
+    rows: Matrix, facing: Matrix | None, group: Sequence[Wants], engine: str, workers: int | None
+) -> None:
     """Walk over tiles of the distances of `rows` to `facing`, each made by one product and seen by all of `group`.
 
-    Memory: per thread a tile of at most max(64 m, 2**24) distances, and a share of 2**19 of them that takers copy.
+    Memory: per thread or Ray worker a tile of at most max(64 m, 2**24) distances, and a share of 2**19 of them that
+    takers copy. The tiles are the same for any number of workers, and so are all bits.
     """
     unit = unit_rows(rows)
     theirs = unit if facing is None else unit_rows(facing)
@@ -128,45 +200,41 @@ def _pass(rows: Matrix, facing: Matrix | None, group: Sequence[Wants]) -> None:
         theirs = unit if facing is None else unit_rows(facing, np.float64)
     unit, theirs = unit.astype(kind, copy=False), theirs.astype(kind, copy=False)
     n, m = len(unit), len(theirs)
-    tiny = kind.type(1e-3 if kind == np.float32 else 1e-9)  # below, rounding shows: subtract directly
-    rounding = float((unit.shape[1] + 8) * np.finfo(kind).eps)  # for any order of summation
     number, theirs_number = equal_rows(unit, theirs) if facing is not None else equal_rows(unit) * 2
     takers = [one.take for one in group if one.take is not None]
+    asked = [one for one in group if one.of is not None]
     near = min(m, max(one.near for one in group))
+    given = (
+        unit,
+        None if facing is None else theirs,
+        number,
+        theirs_number,
+        near,
+        [one.of for one in group if one.of is not None],
+    )
+    values = [np.empty(n) for _ in asked]
     found = np.empty((n, near), dtype=np.int64)
-    edge = np.full(n, np.inf)
+    edge = np.empty(n)
+    block = max(64, min(1024, 2**24 // m))
+    tiles = Tiles(*given, takers)
 
-    def work(start: int, stop: int) -> None:
-        gap = unit[start:stop] @ theirs.T
-        np.subtract(1, gap, out=gap)
-        np.maximum(gap, 0, out=gap)
-        if facing is None:
-            own = np.arange(stop - start), np.arange(start, stop)
-            gap[own] = np.inf
-        tile = Tile(start, stop, gap, rounding)
-        for part in tile.parts():  # where all pairs are near, their numbers take several times a tile
-            row, column = np.divmod(np.flatnonzero(part.gap < tiny), m)
-            copies = number[part.start + row] == theirs_number[column]
-            part.gap[row[copies], column[copies]] = 0.0
-            row, column = row[~copies], column[~copies]
-            for at in range(0, len(row), 4096):
-                i, j = row[at : at + 4096], column[at : at + 4096]
-                step = unit[part.start + i].astype(np.float64) - theirs[j]
-                part.gap[i, j] = (step * step).sum(axis=1) / 2.0
-        if facing is None:
-            gap[own] = 0.0
-        for take in takers:
-            take(tile)
-        if near == m:
-            found[start:stop] = np.arange(m)
-        elif near:
-            for part in tile.parts():
-                order = np.argpartition(part.gap, near, axis=1)[:, : near + 1]
-                found[part.start : part.stop] = order[:, :near]
-                edge[part.start : part.stop] = part.gap[np.arange(len(order)), order[:, near]]
+    def put(start: int, answer: Any) -> None:
+        several, nearest, beyond = answer
+        here = slice(start, start + len(nearest))
+        for value, part in zip(values, several, strict=True):
+            value[here] = part
+        found[here], edge[here] = nearest, beyond
 
-    over_blocks(n, max(64, min(1024, 2**24 // m)), work)
-    known = Known(found, edge - rounding)
+    if engine == "ray" and not takers:
+        steps = [(start, min(start + block, n)) for start in range(0, n, block)]
+        count = min(_ray.worker_count(workers), len(steps))
+        with _ray.Actors(count, "assay.diversity.pairs:Tiles", lambda i: given) as actors:
+            actors.over("tile", steps, lambda at, answer: put(steps[at][0], answer))
+    else:
+        over_blocks(n, block, lambda start, stop: put(start, tiles.tile(start, stop)))
+    known = Known(found, edge - tiles.rounding)
+    for one, value in zip(asked, values, strict=True):
+        one.values = value
     for one in group:
         one.known = known if one.near else None
 

@@ -10,12 +10,13 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from assay import _check
+from assay import _check, _ray
 from assay.diversity.novelsum import resolve_density_power, resolve_variant
 from assay.diversity.pairs import Steps, Wants, serve, steps_of
 from assay.errors import AssayWarning, DataError, warn
 
 ARRAYS = ("reference", "density", "centroids")  # data, not settings
+ENGINE = ("engine", "workers")  # how a value is computed, which does not change it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ def together(
     measures: Iterable[str] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     device: str = "cpu",
+    engine: str = "local",
+    workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Measurement]:
     """Return several measures of one set, with the distances that they share computed once.
@@ -64,6 +67,10 @@ def together(
         From the name of a measure to its keyword arguments.
     device : str
         Where neighbour searches run. Anything but "cpu" shares no pass.
+    engine : {"local", "ray"}
+        "ray": the passes run in Ray workers, with the same values; all measures asked for must be able to.
+    workers : int, optional
+        Ray workers of one core, at least 1. None: one for every CPU of the cluster.
     progress : callable, optional
         Called with how many measures are done, and of how many.
 
@@ -75,7 +82,7 @@ def together(
     Raises
     ------
     DataError
-        Unknown measures or options, matrices that are not finite.
+        Unknown measures or options, matrices that are not finite, measures that have no `engine` with "ray".
 
     Notes
     -----
@@ -95,6 +102,7 @@ def together(
     for name in [*names, *(options or {})]:
         _check.known("measure", name, MEASURES, "assay measures")
         check_options(name, (options or {}).get(name, {}))
+    check_engine(names, engine, workers, device)
     given = {name: dict((options or {}).get(name, {})) for name in names}
     rows = None if embeddings is None else _check.embeddings("embeddings", embeddings)
     pool = reference if isinstance(reference, str | None) else _check.embeddings("reference", reference)
@@ -108,6 +116,8 @@ def together(
         known = inspect.signature(row.function).parameters
         if "device" in known:
             keywords.setdefault("device", device)
+        if engine == "ray":
+            keywords.update(engine=engine, workers=workers)
         usable = row.reference == "optional" or (row.reference == "required" and not isinstance(pool, str))
         if pool is not None and usable and "centroids" not in keywords:
             keywords.setdefault("reference", pool)
@@ -138,7 +148,7 @@ def together(
                 del walks[name]
                 if progress is not None:
                     progress(len(ended), len(names))
-        serve(wanted)
+        serve(wanted, engine=engine, workers=workers)
     for text in dict.fromkeys(text for name in names for text in told[name]):
         warn(text)
     return {
@@ -151,6 +161,19 @@ def together(
         )
         for name in names
     }
+
+
+def check_engine(names: Iterable[str], engine: str, workers: int | None, device: str = "cpu") -> None:
+    """Raise unless all these measures can run on that engine."""
+    from assay.diversity import MEASURES
+
+    _ray.check_engine(engine, workers, device)
+    able = [name for name, row in MEASURES.items() if "engine" in inspect.signature(row.function).parameters]
+    unable = [name for name in names if name not in able]
+    if engine == "ray" and unable:
+        raise DataError(
+            f"engine must be 'local' for {', '.join(unable)}; got 'ray'. With 'ray' there are: {', '.join(able)}."
+        )
 
 
 def check_options(measure: str, options: Iterable[str]) -> None:
@@ -173,7 +196,11 @@ def settings(measure: str, given: Mapping[str, Any]) -> dict[str, Any]:
         found |= {name: getattr(form, name) for name in _BY_VARIANT}
         has = found["reference"] is not None or found["density"] is not None
         found["density_power"] = resolve_density_power(found["density_power"], has)
-    return {name: getattr(value, "__name__", value) for name, value in found.items() if name not in ARRAYS}
+    return {
+        name: getattr(value, "__name__", value)
+        for name, value in found.items()
+        if name not in (*ARRAYS, *ENGINE)
+    }
 
 
 _BY_VARIANT = ("density_side", "density_statistic", "include_self", "reduction", "rank_by")

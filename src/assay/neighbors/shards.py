@@ -17,9 +17,7 @@ class Shard:
     def __init__(self, rows: NDArray[np.floating], metric: str) -> None:
         self._rows, self._metric = rows, metric
 
-    def nearest(
-        self, queries: NDArray[np.floating], k: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def nearest(self, queries: NDArray[np.floating], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the k nearest rows of the shard, or all where it has fewer."""
         found = knn(queries, min(k, len(self._rows)), reference=self._rows, metric=self._metric)
         return found.indices, found.distances
@@ -52,7 +50,9 @@ def nearest_of_shards(
             distance = np.concatenate([found for _, found in answers], axis=1)
             if own:
                 distance[index == np.arange(start, start + len(index))[:, None]] = np.inf
-            order = np.argsort(distance, axis=1, kind="stable")[:, :k]  # ties by shard and row of it, so by row
+            order = np.argsort(distance, axis=1, kind="stable")[
+                :, :k
+            ]  # ties by shard and row of it, so by row
             indices[here] = np.take_along_axis(index, order, 1)
             distances[here] = np.take_along_axis(distance, order, 1)
     return indices, np.sqrt(distances, out=distances) if metric == "l2" else distances
