@@ -55,7 +55,9 @@ QUIET = {
 
 _joined: str | None = None  # what this module connected to
 _own = False  # whether that is a Ray of this process's own
-_idle: list[Any] = []  # workers of a Ray of one's own that wait for their next object: starting one takes 0.5 s
+_idle: list[
+    Any
+] = []  # workers of a Ray of one's own that wait for their next object: starting one takes 0.5 s
 
 
 def connect(address: str | None = None) -> ModuleType:
@@ -110,6 +112,14 @@ def check_engine(engine: str, workers: int | None, device: str = "cpu") -> None:
 def worker_count(workers: int | None) -> int:
     """Return `workers`, or one for every CPU of the cluster."""
     return workers or max(1, int(connect().cluster_resources().get("CPU", 1)))
+
+
+def cpus_each(count: int) -> int:
+    """Return the CPUs that each of `count` workers should ask Ray for.
+
+    One, but none where there are fewer CPUs than workers, which share them then: else they would wait for ever.
+    """
+    return int(not _own and connect().cluster_resources().get("CPU", 0) >= count)
 
 
 def _start(ray: ModuleType) -> None:
@@ -209,10 +219,8 @@ class Actors:
         self._holders: list[Any] = []
         self._rebuilt = [0] * count
         self._stop = weakref.finalize(self, _kill, self._ray, self._holders)
-        # beyond the CPUs of the cluster, workers share them; without this they would wait for ever
-        enough = self._ray.cluster_resources().get("CPU", 0) >= count and not _own
         self._remote = self._ray.remote(
-            num_cpus=int(enough), max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
+            num_cpus=cpus_each(count), max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
         )(_Holder)
         with self._ending():
             built = [self._build(i) for i in range(count)]

@@ -263,3 +263,53 @@ def test_embeddings_keep_their_laws() -> None:
         Embeddings(np.array([[1.0], [np.inf], [0.0]]), ("a", "b", "c"), {})
     with pytest.raises(DataError, match="embeddings must hold floats; got dtype int64"):
         Embeddings(np.ones((3, 2), np.int64), ("a", "b", "c"), {})
+
+
+class Mortal(Letters):
+    """Letters whose process ends at one text, the first time."""
+
+    def __init__(self, flag: Path, refuse: bool = False) -> None:
+        super().__init__()
+        self._flag, self._refuse = flag, refuse
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray:
+        if "text 33" in texts and self._refuse:
+            raise DataError("text 33 must be another; got it.")
+        if "text 33" in texts and not self._flag.exists():
+            self._flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().encode(texts)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_ray_workers_write_the_same_bytes(ray_started: None, tmp_path: Path, workers: int) -> None:
+    texts = [*TEXTS, "half \ud83d", "text 4"]
+    here, _ = embed(texts, Letters(), cache=tmp_path / "here", shard_size=8)
+    mortal = Mortal(tmp_path / "died")
+    there, report = embed(
+        texts, mortal, cache=tmp_path / "there", shard_size=8, engine="ray", workers=workers
+    )
+    assert (tmp_path / "died").exists()
+    assert there.tobytes() == here.tobytes()
+    assert (report.distinct, report.embedded) == (51, 51)
+    [one], [other] = ((tmp_path / side).iterdir() for side in ("here", "there"))
+    assert {f.name: f.read_bytes() for f in one.iterdir()} == {
+        f.name: f.read_bytes() for f in other.iterdir()
+    }
+
+
+def test_what_ray_workers_embedded_before_an_error_is_kept(ray_started: None, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^text 33 must be another; got it\.$"):
+        embed(TEXTS, Mortal(tmp_path / "no", True), cache=tmp_path, shard_size=1, engine="ray", workers=1)
+    _, report = embed(TEXTS, Letters(), cache=tmp_path)
+    assert 0 < report.cached < 50
+
+
+def test_an_encoder_that_cannot_travel(ray_started: None, tmp_path: Path) -> None:
+    encoder = Letters()
+    encoder.held = open(tmp_path / "held", "w")  # noqa: SIM115
+    with (
+        encoder.held,
+        pytest.raises(DataError, match=r"encoder must be one that can be sent to a Ray worker; got"),
+    ):
+        embed(TEXTS, encoder, cache=tmp_path, engine="ray")

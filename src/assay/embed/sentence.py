@@ -59,6 +59,10 @@ class _Sentence:
         self._model: NumpyBackend | None = None
         self._pool: Workers | None = None
 
+    def __reduce__(self) -> tuple[type[_Sentence], tuple[int, int]]:
+        """Go to another process without the model, to work there alone."""
+        return _Sentence, (self._max_tokens, 1)
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return unit vectors (n, 512); an empty text has one too."""
         texts = [mend(text[: CHARS_PER_TOKEN * self._max_tokens]) for text in texts]

@@ -39,7 +39,7 @@ class _SentenceTransformer:
         }
         self._max_tokens = max_tokens
         self._batch_size = batch_size
-        self._device = device
+        self.device = device
         self._dtype = dtype
         self._model: Any = None
 
@@ -62,7 +62,7 @@ class _SentenceTransformer:
         with model_errors(self.name):
             model = sentence_transformers.SentenceTransformer(
                 self._source,
-                device=self._device,
+                device=self.device,
                 model_kwargs={dtype_keyword(): getattr(torch, self._dtype)},
                 **self._load_options,
             )

@@ -25,6 +25,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from assay import _ray
 from assay._check import choice, whole
 from assay._files import atomic, read_json, write_json
 from assay.embed.encoder import Encoder, Fingerprint
@@ -78,6 +79,8 @@ def embed(
     shard_size: int = SHARD_ROWS,
     out: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    engine: str = "local",
+    workers: int | None = None,
 ) -> tuple[NDArray[np.floating[Any]], EmbedReport]:
     """Return the vectors of `texts`, encoding only what the cache does not hold yet.
 
@@ -102,6 +105,12 @@ def embed(
         Where set, the result is written to this ``.npy`` file, whole or not at all, and memory-mapped.
     progress
         Called with (distinct texts done, distinct texts in all), at first with what the cache holds.
+    engine
+        ``local``, or ``ray``: a pool of Ray workers, each with the model, encodes the shards through Ray Data. They are
+        written as they come. A lost worker's shard is encoded again.
+    workers
+        Ray workers of one core, >= 1, and a GPU each where the encoder is on one. None: one for every CPU of the
+        cluster.
 
     Returns
     -------
@@ -127,6 +136,7 @@ def embed(
     if isinstance(texts, str) or not len(texts):
         raise DataError(f"texts must be a non-empty sequence of texts; got {texts!r}.")
     choice("dtype", dtype, DTYPES)
+    _ray.check_engine(engine, workers)
     whole("shard_size", shard_size, 1)
     folder = _folder(Path(cache), encoder.fingerprint, dtype)
     keys = [_key(text) for text in texts]
@@ -144,14 +154,18 @@ def embed(
         if progress is not None:
             progress(cached, distinct)
         todo = list(missing.items())
-        for start in range(0, len(todo), shard_size):
-            shard = todo[start : start + shard_size]
-            rows = [row for _, row in shard]
-            vectors = _encoded(encoder, [texts[row] for row in rows], dtype)
-            target.put(vectors, rows)
+        shards = [todo[start : start + shard_size] for start in range(0, len(todo), shard_size)]
+        done = cached
+        for number, vectors in _encoded_by(
+            encoder, [[texts[row] for _, row in shard] for shard in shards], engine, workers
+        ):
+            shard = shards[number]
+            vectors = _checked(encoder, [texts[row] for _, row in shard], vectors, dtype)
+            target.put(vectors, [row for _, row in shard])
             _write_shard(folder, np.frombuffer(b"".join(key for key, _ in shard), np.uint8), vectors)
+            done += len(shard)
             if progress is not None:
-                progress(cached + start + len(shard), distinct)
+                progress(done, distinct)
         matrix = target.finish(first)
     except BaseException:
         target.abandon()
@@ -276,8 +290,22 @@ def _damaged(file: Path, got: str) -> DataError:
     )
 
 
-def _encoded(encoder: Encoder, texts: list[str], dtype: str) -> NDArray[np.floating[Any]]:
-    vectors = np.asarray(encoder.encode(texts))
+def _encoded_by(
+    encoder: Encoder, shards: Sequence[Sequence[str]], engine: str, workers: int | None
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Yield the number of each shard and its vectors, in any order."""
+    if engine == "ray" and shards:
+        from assay.embed.spread import encoded_shards
+
+        yield from encoded_shards(encoder, shards, workers)
+        return
+    for number, texts in enumerate(shards):
+        yield number, np.asarray(encoder.encode(texts))
+
+
+def _checked(
+    encoder: Encoder, texts: Sequence[str], vectors: NDArray[Any], dtype: str
+) -> NDArray[np.floating[Any]]:
     if vectors.ndim != 2 or len(vectors) != len(texts):
         raise DataError(
             f"encoder {encoder.name!r} must return one vector a text; got shape {vectors.shape} "

@@ -75,7 +75,7 @@ class _Transformer:
         self._max_tokens = max_tokens
         self._pooling = pooling
         self._batch_size = batch_size
-        self._device = device
+        self.device = device
         self._dtype = dtype
         self._loaded: tuple[Any, Any] | None = None
 
@@ -114,7 +114,7 @@ class _Transformer:
                 transformers.logging.enable_progress_bar()
         if model.config.is_encoder_decoder:
             model = model.get_encoder()
-        return tokenizer, model.to(self._device).eval()
+        return tokenizer, model.to(self.device).eval()
 
     def _ids(self, tokenizer: Any, text: str) -> list[int]:
         tokenizer.truncation_side = "right"
@@ -138,7 +138,7 @@ class _Transformer:
         tokens = torch.tensor([ids + [0] * (longest - len(ids)) for ids in batch])
         mask = torch.arange(longest)[None, :] < lengths[:, None]
         with torch.inference_mode():
-            output = model(input_ids=tokens.to(self._device), attention_mask=mask.long().to(self._device))
+            output = model(input_ids=tokens.to(self.device), attention_mask=mask.long().to(self.device))
             states = output.last_hidden_state.float()
             if self._pooling == "last":
                 pooled = states[torch.arange(len(batch)), (lengths - 1).to(states.device)]
