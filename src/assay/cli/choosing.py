@@ -177,6 +177,9 @@ def density(
     settings: dict[str, Any],
     device: str,
     talk: Talk,
+    *,
+    engine: str = "local",
+    workers: int | None = None,
 ) -> NDArray[np.float64]:
     """Return the density of the reference at every row."""
     expect = seconds_of_products(len(matrix), len(against), matrix.shape[1])
@@ -188,6 +191,8 @@ def density(
             neighbors=settings["neighbors"],
             statistic=form.density_statistic,
             device=device,
+            engine=engine,
+            workers=workers,
         )
 
 

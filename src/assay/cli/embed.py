@@ -24,6 +24,8 @@ def embed(
     device: options.Device = "auto",
     dtype: options.Dtype = "float32",
     workers: options.Workers = None,
+    engine: options.Engine = "local",
+    ray_address: options.RayAddress = None,
     base_url: options.BaseUrl = None,
     cache: options.Cache = None,
     format: options.Format = "table",
@@ -48,7 +50,7 @@ def embed(
         raise DataError(f"source must hold records; {source} holds vectors already.")
     reading = inputs.Reading(text, on_bad)
     embedding = inputs.Embedding(
-        encoder, max_tokens, pooling, batch_size, device, dtype, workers, base_url, cache
+        encoder, max_tokens, pooling, batch_size, device, dtype, workers, base_url, cache, engine, ray_address
     )
     talk = console.Talk(quiet)
     encode = inputs.check([data], reading, embedding)

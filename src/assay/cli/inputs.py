@@ -5,14 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay import _check
+from assay import _check, _ray
 from assay._files import file_hash
 from assay._parallel import cores
 from assay.cli.console import Talk, human_seconds
@@ -109,11 +109,28 @@ class Embedding:
     workers: int | None = None
     base_url: str | None = None
     cache: str | None = None
+    engine: str = "local"
+    ray_address: str | None = None
 
     @property
     def search_device(self) -> str:
         """Where neighbour searches run: on a GPU only when one is named."""
-        return "cpu" if self.device == "auto" else self.device
+        return "cpu" if self.device == "auto" or self.engine == "ray" else self.device
+
+    @property
+    def spread(self) -> dict[str, Any]:
+        """The keywords `engine` and `workers` of whatever can run on Ray."""
+        return {"engine": self.engine, "workers": self.workers if self.engine == "ray" else None}
+
+    def connect(self) -> None:
+        """Start or join the Ray that is asked for, so that one that cannot be reached is known at once."""
+        _ray.check_engine(**self.spread)
+        if self.ray_address is not None and self.engine != "ray":
+            raise DataError(
+                f"ray_address must be left out with engine {self.engine!r}; got {self.ray_address!r}."
+            )
+        if self.engine == "ray":
+            _ray.connect(self.ray_address)
 
     def resolve(self) -> Encoder:
         """Return the encoder."""
@@ -126,7 +143,7 @@ class Embedding:
             pooling=self.pooling,
             batch_size=self.batch_size,
             device=self.device if takes_device else "auto",
-            workers=self.workers,
+            workers=None if self.engine == "ray" else self.workers,
             base_url=self.base_url,
         )
 
@@ -161,7 +178,9 @@ class Embedding:
             with talk.stage(
                 "embed", f"{len(texts):,} texts with {encoder.name}{_expected(encoder, texts)}"
             ) as progress:
-                matrix, report = embed_texts(texts, encoder, cache=cache, dtype=self.dtype, progress=progress)
+                matrix, report = embed_texts(
+                    texts, encoder, cache=cache, dtype=self.dtype, progress=progress, **self.spread
+                )
         talk.say(f"embedded {report.embedded:,} texts now, {report.cached:,} were in the cache")
         start = 0
         for records in sets:
@@ -194,14 +213,19 @@ def check(wanted: Sequence[Given], reading: Reading, embedding: Embedding) -> En
     if waiting:
         if reading.vectors_column is not None:
             raise DataError("vectors_column must be left out without ready vectors; got one.")
-        return embedding.resolve()
+        encoder = embedding.resolve()
+        embedding.connect()
+        return encoder
     if reading.text != "all":
         raise DataError(f"text must be left out with ready vectors; got {reading.text!r}.")
-    plain = Embedding(device=embedding.device)
+    plain = Embedding(device=embedding.device, engine=embedding.engine, ray_address=embedding.ray_address)
+    if embedding.engine == "ray":
+        plain = replace(plain, workers=embedding.workers)
     for option in fields(Embedding):
         value = getattr(embedding, option.name)
         if value != getattr(plain, option.name):
             raise DataError(f"{option.name} must be left out with ready vectors; got {value!r}.")
+    embedding.connect()
     return None
 
 

@@ -17,7 +17,7 @@ from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
     from assay.cli.console import Talk
-    from assay.cli.inputs import Records
+    from assay.cli.inputs import Embedding, Records
 
 COLUMNS = ("set", "n", "measure", "value", "direction", "note")
 
@@ -83,6 +83,8 @@ def measure(
     device: options.Device = "auto",
     dtype: options.Dtype = "float32",
     workers: options.Workers = None,
+    engine: options.Engine = "local",
+    ray_address: options.RayAddress = None,
     base_url: options.BaseUrl = None,
     cache: options.Cache = None,
     vectors: options.VectorsOfSets = None,
@@ -103,6 +105,7 @@ def measure(
     from assay.cli import console, inputs, manifest
     from assay.cli.output import open_folder, staged
     from assay.diversity import MEASURES
+    from assay.diversity.together import check_engine
     from assay.diversity.together import settings as resolved
     from assay.errors import AssayWarning, DataError
 
@@ -133,9 +136,10 @@ def measure(
     data = inputs.sets_under(sources, vectors, other, reference_vectors, shape, limit)
     reading = inputs.Reading(text, on_bad, vectors_column)
     embedding = inputs.Embedding(
-        encoder, max_tokens, pooling, batch_size, device, dtype, workers, base_url, cache
+        encoder, max_tokens, pooling, batch_size, device, dtype, workers, base_url, cache, engine, ray_address
     )
     talk = console.Talk(quiet)
+    check_engine(names, engine, embedding.spread["workers"])
     encode = inputs.check(data, reading, embedding)
     files = [entry for one in data for entry in (one.source, one.vectors) if entry is not None]
     files += [path for _, _, path in files_given]
@@ -161,15 +165,13 @@ def measure(
             AssayWarning,
             stacklevel=1,
         )
-    settings = of_novelsum | {"reference": pool, "device": embedding.search_device}
+    settings = of_novelsum | {"reference": pool, "device": embedding.search_device, **embedding.spread}
     if per_row:
         rows = [row for records in sets for row in _rows(records, against, settings, talk)]
         whole: Any = rows
     else:
         results = [
-            row
-            for records in sets
-            for row in _measured(names, records, pool, chosen, embedding.search_device, talk)
+            row for records in sets for row in _measured(names, records, pool, chosen, embedding, talk)
         ]
         rows = [{key: row[key] for key in COLUMNS} for row in results]
         whole = {
@@ -201,7 +203,7 @@ def _measured(
     records: Records,
     pool: Any,
     chosen: dict[str, dict[str, Any]],
-    device: str,
+    embedding: Embedding,
     talk: Talk,
 ) -> list[dict[str, Any]]:
     """Return a row a measure, with its value or why there is none; a measure asked for alone raises instead."""
@@ -216,8 +218,9 @@ def _measured(
             reference=pool,
             measures=names,
             options={name: chosen[name] for name in names if name in chosen},
-            device=device,
+            device=embedding.search_device,
             progress=progress,
+            **embedding.spread,
         )
     rows = []
     for name, one in found.items():
@@ -314,7 +317,8 @@ def _rows(
         values = novelty(records.matrix, against=facing, **settings)
         near = None
         if facing is not None or len(records) > 1:
-            near = knn(records.matrix, 1, reference=facing, metric="cosine", device=settings["device"])
+            run_on = {key: settings[key] for key in ("device", "engine", "workers")}
+            near = knn(records.matrix, 1, reference=facing, metric="cosine", **run_on)
     names = records.ids if other is None else other.ids
     return [
         {

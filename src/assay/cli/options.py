@@ -58,7 +58,19 @@ BatchSize = Annotated[
 Device = Annotated[str, flag("--device", help="auto, cpu, cuda, cuda:1, ...", panel=EMBEDDING)]
 Dtype = Annotated[str, flag("--dtype", help="Of the stored embeddings: float32 or float16.", panel=EMBEDDING)]
 Workers = Annotated[
-    int | None, flag("--workers", help="Processes that embed, or requests in flight.", panel=EMBEDDING)
+    int | None,
+    flag("--workers", help="Processes that embed, requests in flight, or Ray workers.", panel=EMBEDDING),
+]
+Engine = Annotated[
+    str, flag("--engine", help="local, or ray: workers on this machine or a cluster.", panel=EMBEDDING)
+]
+RayAddress = Annotated[
+    str | None,
+    flag(
+        "--ray-address",
+        help="Cluster of --engine ray: host:port of its head, or auto. By default Ray is started here.",
+        panel=EMBEDDING,
+    ),
 ]
 BaseUrl = Annotated[
     str | None, flag("--base-url", help="Address of an OpenAI-compatible server.", panel=EMBEDDING)

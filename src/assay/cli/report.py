@@ -178,7 +178,7 @@ def _selections(
     reading = inputs.Reading(first["text"], first["on_bad"], first["vectors_column"])
     embedding = inputs.Embedding(
         first["encoder"], first["max_tokens"], first["pooling"], first["batch_size"], first["device"], first["dtype"],
-        first["workers"], first["base_url"], cache,
+        None if first.get("engine") == "ray" else first["workers"], first["base_url"], cache,
     )  # fmt: skip
     encode = inputs.check(data, reading, embedding)
     with talk.stage("read", pool_given.source):

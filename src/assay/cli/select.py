@@ -125,6 +125,8 @@ def select(
     device: options.Device = "auto",
     dtype: options.Dtype = "float32",
     workers: options.Workers = None,
+    engine: options.Engine = "local",
+    ray_address: options.RayAddress = None,
     base_url: options.BaseUrl = None,
     cache: options.Cache = None,
     vectors: options.Vectors = None,
@@ -176,7 +178,7 @@ def select(
         hub.token_for(push)
     reading = inputs.Reading(text, on_bad, vectors_column)
     embedding = inputs.Embedding(
-        encoder, max_tokens, pooling, batch_size, device, dtype, workers, base_url, cache
+        encoder, max_tokens, pooling, batch_size, device, dtype, workers, base_url, cache, engine, ray_address
     )
     talk = console.Talk(quiet)
     encode = inputs.check(data, reading, embedding)
@@ -202,7 +204,9 @@ def select(
         matrix = np.concatenate([matrix, kept.matrix])
     if reference != "none":
         against = pool.matrix if other is None else other.matrix
-        settings["density"] = choosing.density(matrix, against, settings, embedding.search_device, talk)
+        settings["density"] = choosing.density(
+            matrix, against, settings, embedding.search_device, talk, **embedding.spread
+        )
     selection = choosing.choose(method, matrix, k, inside, settings, talk)
     chosen = {method: selection}
     for name in methods[1:]:  # as many rows as the method found, which a filter may leave short of the budget
