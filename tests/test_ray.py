@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,3 +127,45 @@ def test_a_ray_that_runs_in_the_process_is_used(ray_started: None) -> None:
         DataError, match=r"ray_address must be left out where Ray runs in this process already"
     ):
         _ray.connect("127.0.0.1:6379")
+
+
+def test_addresses_of_another_form() -> None:
+    program = """
+from assay import _ray
+from assay.errors import DataError
+for address in ("ray://h:10001", "h", "h:x", ":1", "h:70000"):
+    try:
+        _ray.connect(address)
+    except DataError as error:
+        print(error)
+"""
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    form = "ray_address must be host:port of the head node, or auto; got "
+    assert [line[: line.index("'.") + 2] for line in said.splitlines()] == [
+        f"{form}{address!r}." for address in ("ray://h:10001", "h", "h:x", ":1", "h:70000")
+    ]
+
+
+def test_a_server_that_is_no_ray_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        program = f"""
+from assay import _ray
+_ray.JOIN_SECONDS = 3
+_ray.connect("127.0.0.1:{mute.getsockname()[1]}")
+"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].endswith(": no answer of a Ray in 3 s. See: ray status")
+
+
+def test_a_ray_of_ones_own_leaves_nothing(tmp_path) -> None:
+    program = """
+import os
+from assay import _ray
+ray = _ray.connect()
+with _ray.Actors(1, "tests.test_ray:Tally", lambda i: (None, 0)) as actors:
+    print(ray._private.worker.global_worker.node.get_session_dir_path())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "/assay-ray-" in done.stdout
+    assert not Path(done.stdout.strip()).parent.exists()
