@@ -320,7 +320,8 @@ class Actors:
                 ) from error
             _end(self._ray, holder)
             try:
-                self._ray.get(self._build(i))
+                # without a claim to a CPU: with its machine, the one that it had may be gone
+                self._ray.get(self._build(i, num_cpus=0))
                 for call in self._replay(i) if self._replay is not None else ():
                     _raised(self._ray.get(self._send(i, call)))
             except self._lost as again:
@@ -329,8 +330,8 @@ class Actors:
                 self._put.clear()
                 return
 
-    def _build(self, i: int) -> Any:
-        holder = _idle.pop() if _own and _idle else self._remote.remote()
+    def _build(self, i: int, **demand: int) -> Any:
+        holder = _idle.pop() if _own and _idle else self._remote.options(**demand).remote()
         self._holders[i : i + 1] = [holder]
         return holder.build.remote(self._factory, *self._shared(self._arguments_of(i)))
 
