@@ -51,6 +51,7 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the new behaviour, which Ray warns of otherwise
     "RAY_task_events_report_interval_ms": "0",  # no record of every call: only dashboards read it
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_DATA_LOG_LEVEL": "ERROR",
 }
 
 _joined: str | None = None  # what this module connected to

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import pickle
 import warnings
 from collections.abc import Iterator, Sequence
@@ -50,10 +49,10 @@ def encoded_shards(
         raise DataError(
             f"encoder must be one that can be sent to a Ray worker; got {encoder.name!r}: {error}. Use engine='local'."
         ) from error
-    with _quiet():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"ray\.")  # Ray Data's, of its own settings
         import ray.data as data
 
-        data.DataContext.get_current().enable_progress_bars = False
         count = min(_ray.worker_count(workers), len(shards))
         rows = [{"shard": at, "texts": pickle.dumps(list(texts))} for at, texts in enumerate(shards)]
         answers = data.from_items(rows, override_num_blocks=len(rows)).map_batches(
@@ -80,18 +79,3 @@ def encoded_shards(
                 f"workers must keep running; got {' '.join(str(error).split())[:300]} What is embedded is kept: run "
                 "again, with fewer workers if memory ran out."
             ) from error
-
-
-class _quiet:
-    """Keep Ray Data's log off the terminal, and its warnings about its own settings."""
-
-    def __enter__(self) -> None:
-        self._caught = warnings.catch_warnings()
-        self._caught.__enter__()
-        warnings.filterwarnings("ignore", module=r"ray\.")
-        self._level = logging.getLogger("ray.data").level
-        logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-
-    def __exit__(self, *error: Any) -> None:
-        logging.getLogger("ray.data").setLevel(self._level)
-        self._caught.__exit__(*error)
