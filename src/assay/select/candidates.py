@@ -58,7 +58,6 @@ class Candidates:
         scale: NDArray[np.float64],
         quality: NDArray[np.float64],
         weights: NDArray[np.float64],
-        *,
         density_side: str,
         by_distance: bool,
         lowest: float,
@@ -110,6 +109,14 @@ class Candidates:
         self.steepest = float((quality * scale).max()), float(quality.max())
         self.favourite = 0  # the best after the last one taken: evaluated first
         self.evaluations = self.compared = self.settled = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return how many scores were computed, distances compared, and close scores settled."""
+        return {
+            "evaluations": self.evaluations,
+            "compared": self.compared,
+            "settled_in_float64": self.settled,
+        }
 
     def step(
         self,

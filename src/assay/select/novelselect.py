@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from assay import _check
-from assay._parallel import Crew
+from assay._ray import check_engine
 from assay.diversity.novelsum import density_scale, resolve_density_power, resolve_variant
 from assay.neighbors import local_density
-from assay.select.candidates import Candidates, bins_within
+from assay.select.candidates import bins_within
+from assay.select.checkpoint import Checkpoint
+from assay.select.greedy import choosing, grow
 from assay.select.selection import Rules, Selection, quality_weights, start_row
+
+CANDIDATES = "assay.select.candidates:Candidates"
 
 
 def novelselect(
@@ -38,6 +43,9 @@ def novelselect(
     skip_duplicates: bool = False,
     density: ArrayLike | None = None,
     device: str = "cpu",
+    engine: str = "local",
+    workers: int | None = None,
+    checkpoint: str | Path | None = None,
     memory_gb: float = 8.0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Selection:
@@ -86,6 +94,14 @@ def novelselect(
         Densities computed before; takes the place of `reference`.
     device : str
         Where the neighbour search of the density runs.
+    engine : {"local", "ray"}
+        Choose in this process, or on Ray workers that each hold a share of the pool and exchange one answer a row.
+        The same rows in the same order.
+    workers : int, optional
+        Ray workers, by default one for every CPU.
+    checkpoint : path, optional
+        A file that holds the rows chosen so far, written every two minutes, at the end, and when the run is
+        interrupted. Where it exists the choice goes on from it, with the identical result; the budget may be another.
     memory_gb : float
         The most memory to use beside the pool and its density, in 10^9 bytes. More makes bounds tighter.
     progress : callable, optional
@@ -140,6 +156,7 @@ def novelselect(
     _check.at_least("proximity_power", proximity_power, 0)
     if isinstance(reference, str):
         _check.choice("reference", reference, ("pool",))
+    check_engine(engine, workers, device)
     rows = _check.embeddings("pool", pool, directions=True)
     n = len(rows)
     rules = Rules(
@@ -155,47 +172,60 @@ def novelselect(
         if isinstance(reference, str):
             reference = None
         density = local_density(
-            rows, reference=reference, neighbors=neighbors, statistic=form.density_statistic, device=device
+            rows,
+            reference=reference,
+            neighbors=neighbors,
+            statistic=form.density_statistic,
+            device=device,
+            engine=engine,
+            workers=workers,
         )
     scale = np.ones(n) if power == 0 or density is None else density_scale(density, n, power)
-    first = list(rules.initial)
-    chosen: list[int] = []
-    if not first:
-        _check.whole("seed", seed, 0, 2**32 - 1)
-        drawn = int(np.random.RandomState(seed).randint(0, n))
-        dense = None if density is None else np.asarray(density, dtype=np.float64)
-        first = chosen = [start_row(start, rules, drawn, dense)]
-        rules.take(chosen[0])
-    gains = [np.nan] * len(chosen)
-    weights_of_ranks = np.arange(1, len(rules.initial) + budget + 1, dtype=np.float64) ** -proximity_power
+    most = len(rules.initial) + budget
+    weights_of_ranks = np.arange(1, most + 1, dtype=np.float64) ** -proximity_power
     # a power of two, which rounds nothing, keeps scaled distances within float32
     factor = 2.0 ** np.floor(np.log2(scale.max()))
     scale = scale / factor
+    lowest, highest = float(scale.min()), float(scale.max())
     # ranked by distance = ranked by scaled distance wherever the other side's density does not enter
-    by_distance = form.rank_by == "distance" and form.density_side != "self" and scale.min() < scale.max()
-    most = len(weights_of_ranks)
+    by_distance = form.rank_by == "distance" and form.density_side != "self" and lowest < highest
     bins = bins_within(memory_gb, n, rows.shape[1], most, bare=by_distance, itemsize=rows.dtype.itemsize)
-    with Crew() as crew:
-        candidates = Candidates(
-            rows, scale, weights, weights_of_ranks, density_side=form.density_side, by_distance=by_distance,
-            lowest=float(scale.min()), highest=float(scale.max()), bins=bins, crew=crew,
+    kept = Checkpoint(
+        checkpoint,
+        pool,
+        rows,
+        {
+            "method": "novelselect",
+            "scale": [factor, scale],
+            "quality": weights,
+            "proximity_power": proximity_power,
+            "density_side": form.density_side,
+            "by_distance": by_distance,
+            "start": None if len(rules.initial) else [start, seed],
+            "rules": rules.described(),
+        },
+    )
+    chosen, gains = kept.load(budget)
+    if not chosen and not len(rules.initial):
+        _check.whole("seed", seed, 0, 2**32 - 1)
+        drawn = int(np.random.RandomState(seed).randint(0, n))
+        dense = None if density is None else np.asarray(density, dtype=np.float64)
+        chosen, gains = [start_row(start, rules, drawn, dense)], [np.nan]
+    for row in chosen:
+        rules.take(row)
+
+    def arguments(a: int, b: int) -> tuple[Any, ...]:
+        return (
+            rows[a:b], scale[a:b], weights[a:b], weights_of_ranks, form.density_side, by_distance, lowest, highest, bins
         )  # fmt: skip
-        added = first
-        while len(chosen) < budget:
-            found = candidates.step(rows[added], scale[added], rules.closed())
-            if found is None:
-                raise rules.none_left(len(chosen), budget)
-            _, gain, row = found
-            rules.take(row)
-            chosen.append(row)
-            gains.append(gain * factor)
-            added = [row]
-            if progress is not None:
-                progress(len(chosen), budget)
+
+    with choosing(CANDIDATES, n, arguments, engine, workers) as steps:
+        grow(steps, rows, scale, rules, chosen, gains, budget, checkpoint=kept, progress=progress)
+        counts = steps.counts()
     rules.warn_of_copies()
     return Selection(
         indices=np.array(chosen, dtype=np.int64),
-        gains=np.array(gains),
+        gains=np.array(gains) * factor,
         method="novelselect",
         parameters={
             "budget": budget,
@@ -206,16 +236,15 @@ def novelselect(
             "density_side": form.density_side,
             "density_statistic": form.density_statistic,
             "rank_by": form.rank_by,
-            "start": start if chosen and not len(rules.initial) else None,
+            "start": None if len(rules.initial) else start,
             "seed": seed,
             "quality_power": quality_power,
             "skip_duplicates": skip_duplicates,
         },
         facts={
             "algorithm": f"lazy greedy, {'insertion' if by_distance else 'binned'} bound",
-            "evaluations": candidates.evaluations,
-            "evaluations_share": candidates.evaluations / max(1, n * candidates.count),
-            "compared_share": candidates.compared / max(1, n * candidates.count),
-            "settled_in_float64": candidates.settled,
+            **counts,
+            "evaluations_share": counts["evaluations"] / (n * most),
+            "compared_share": counts["compared"] / (n * most),
         },
     )

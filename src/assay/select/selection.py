@@ -71,6 +71,7 @@ class Rules:
             if len(groups) != n:
                 raise DataError(f"groups must have one label a row ({n}); got {len(groups)}.")
             self._group, self._left = _quotas(groups, max_per_group)
+            self._quota = self._left.copy()
             self._members = np.argsort(self._group, kind="stable")
             self._starts = np.searchsorted(self._group[self._members], np.arange(len(self._left) + 1))
             for g in np.flatnonzero(self._left == 0):
@@ -78,6 +79,10 @@ class Rules:
         for i in self.initial:
             self._mark(int(i))
         self._feasible(budget)
+
+    def described(self) -> list[Any]:
+        """Return all that these rules were made of, but for the pool and the budget."""
+        return [self.initial, self._group, None if self._group is None else self._quota, self.skip_duplicates]
 
     def take(self, row: int) -> None:
         """Record that `row` is chosen."""
