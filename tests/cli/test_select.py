@@ -6,6 +6,9 @@ import csv
 import gzip
 import io
 import json
+import signal
+import subprocess
+import time
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from assay.errors import AssayWarning
 from assay.neighbors import local_density
 from assay.select import SELECTORS, kcenter, nearest_earlier, novelselect, random, repr_filter
 from tests.cli.conftest import (
+    PROGRAM,
     Assay,
     files_in,
     read_lines,
@@ -440,3 +444,48 @@ def test_the_comparison_is_printed_in_every_form(assay: Assay, tmp_path: Path, f
         words = done.out.replace("|", " ").split()
         assert f"{results['selected']:.4f}" in words
         assert f"{results['random']:.4f}" in words
+
+
+def test_a_choice_that_is_interrupted_goes_on(assay: Assay, tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(6000, 16)).astype(np.float32)
+    np.save(tmp_path / "v.npy", vectors)
+    command = ["select", "v.npy", "--budget", "2500", "--compare", "none", "-o"]
+    assert assay(*command, "whole").code == 0
+    with subprocess.Popen(
+        [*PROGRAM, *command, "out"], cwd=tmp_path, stderr=subprocess.PIPE, process_group=0
+    ) as run:
+        while not (tmp_path / "out" / ".unfinished-density.npz").exists():
+            assert run.poll() is None
+            time.sleep(0.01)
+        time.sleep(0.5)
+        run.send_signal(signal.SIGINT)
+        _, said = run.communicate(timeout=60)
+    assert run.returncode == 130, said
+    kept = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert kept == [".unfinished-density.npz", ".unfinished-novelselect.npz"]
+    with np.load(tmp_path / "out" / kept[1]) as file:
+        assert 1 < len(file["rows"]) < 2500
+    done = assay(*command, "out", "--resume")
+    assert done.code == 0
+    assert "density" not in done.err
+    for name in ("selection.csv", "manifest.json"):
+        one, other = ((tmp_path / folder / name).read_text() for folder in ("out", "whole"))
+        if name == "manifest.json":
+            one, other = (json.loads(content)["results"]["novelsum"] for content in (one, other))
+        assert one == other
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"selection.csv", "manifest.json"}
+
+
+def test_too_little_memory_and_a_wrong_reference_are_said_before_the_work(
+    assay: Assay, tmp_path: Path
+) -> None:
+    write_vectors(tmp_path / "v.npy", 40)
+    np.save(tmp_path / "wide.npy", np.ones((30, 99), dtype=np.float32))
+    done = assay("select", "v.npy", "--budget", 9, "--memory-gb", "0.1", "-o", "out")
+    assert done.code == 2
+    assert "error: --memory-gb must be at least 0.27 for 9 of 40 rows" in done.err
+    assert "density:" not in done.err
+    done = assay("select", "v.npy", "--budget", 9, "--reference", "wide.npy", "-o", "wide")
+    assert done.code == 2
+    assert "reference must have as many dimensions as pool" in done.err
+    assert "density:" not in done.err

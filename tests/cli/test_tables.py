@@ -63,6 +63,7 @@ def test_unknown_names(assay: Assay, arguments: list[str], message: str) -> None
 
 def test_a_measure_is_shown_with_its_options(assay: Assay) -> None:
     [row] = json.loads(assay("measures", "knn_distance", "--format", "json").out)
-    assert row["options"] == "neighbors=1, statistic=kth (mean), metric=cosine (l2, sqeuclidean)"
+    options = "neighbors=1, statistic=kth (mean), metric=cosine (l2, sqeuclidean), engine=local, workers=None"
+    assert row["options"] == options
     [row] = json.loads(assay("measures", "ttr", "--format", "json").out)
     assert row["options"] == "n_tokens=30, tokenizer=tokens, lowercase=True, level=sample (corpus)"

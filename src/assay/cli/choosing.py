@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay import _check
-from assay.cli.console import Talk, human_bytes
+from assay._files import atomic
+from assay.cli.console import Talk
 from assay.cli.estimate import seconds_of_products
 from assay.diversity.novelsum import resolve_density_power, resolve_variant
 from assay.errors import DataError
 from assay.neighbors import local_density
 from assay.select import SELECTORS, Selection
+from assay.select.candidates import bins_within
+from assay.select.checkpoint import fingerprint
 
 # options of the chosen method alone: the methods beside it show what it does without them
 OWN = ("start", "quality", "quality_power", "quality_weight", "groups", "max_per_group", "skip_duplicates")
@@ -77,6 +81,7 @@ def settings(
     density_side: str | None,
     density_statistic: str | None,
     rank_by: str | None,
+    memory_gb: float | None,
     with_reference: bool,
 ) -> dict[str, Any]:
     """Return the options as keywords of the selectors, or raise by one that is wrong or that nothing would use."""
@@ -93,6 +98,7 @@ def settings(
         ("skip_duplicates", "skip_duplicates", skip_duplicates or None),
         ("density_side", "density_side", density_side),
         ("rank_by", "rank_by", rank_by),
+        ("memory_gb", "memory_gb", memory_gb),
     ):
         users = names
         if option in (*OWN, "initial_selected"):
@@ -155,6 +161,7 @@ def settings(
         "density_side": density_side,
         "density_statistic": density_statistic,
         "rank_by": rank_by,
+        "memory_gb": memory_gb,
     }
 
 
@@ -171,6 +178,36 @@ def _threshold(given: str, names: list[str]) -> float | None:
     return number
 
 
+class Keep:
+    """What a run has worked out, in hidden files of its output folder until it is done; used again with --resume."""
+
+    def __init__(self, folder: Path, resume: bool) -> None:
+        self._folder = folder
+        if not resume:
+            self.clear()
+
+    def file(self, name: str) -> Path:
+        """Return the file for a method's choice, or for the density."""
+        return self._folder / f".unfinished-{name}.npz"
+
+    def density(self, key: str) -> NDArray[np.float64] | None:
+        """Return the density kept under `key`, if there is one."""
+        if not self.file("density").exists():
+            return None
+        with open(self.file("density"), "rb") as f, np.load(f, allow_pickle=False) as kept:
+            return np.asarray(kept["density"]) if str(kept["key"]) == key else None
+
+    def set_density(self, key: str, density: NDArray[np.float64]) -> None:
+        """Keep a density under `key`."""
+        with atomic(self.file("density")) as f:
+            np.savez(f, key=np.array(key), density=density)
+
+    def clear(self) -> None:
+        """Remove the files."""
+        for path in self._folder.glob(".unfinished-*.npz"):
+            path.unlink()
+
+
 def density(
     matrix: NDArray[np.floating[Any]],
     against: NDArray[np.floating[Any]],
@@ -178,22 +215,34 @@ def density(
     device: str,
     talk: Talk,
     *,
+    keep: Keep | None = None,
     engine: str = "local",
     workers: int | None = None,
 ) -> NDArray[np.float64]:
     """Return the density of the reference at every row."""
-    expect = seconds_of_products(len(matrix), len(against), matrix.shape[1])
+    _check.same_width("pool", matrix, "reference", against)
     form = resolve_variant(settings["variant"], None, settings["density_statistic"])
-    with talk.stage("density", f"{len(matrix):,} rows against {len(against):,}, {expect}"):
-        return local_density(
-            matrix,
-            reference=against,
-            neighbors=settings["neighbors"],
-            statistic=form.density_statistic,
-            device=device,
-            engine=engine,
-            workers=workers,
-        )
+    options = {"neighbors": settings["neighbors"], "statistic": form.density_statistic}
+    key = "" if keep is None else fingerprint(matrix, options | {"reference": fingerprint(against, {})})
+    found = None if keep is None else keep.density(key)
+    if found is None:
+        expect = seconds_of_products(len(matrix), len(against), matrix.shape[1])
+        with talk.stage("density", f"{len(matrix):,} rows against {len(against):,}, {expect}"):
+            found = local_density(
+                matrix, reference=against, device=device, engine=engine, workers=workers, **options
+            )
+        if keep is not None:
+            keep.set_density(key, found)
+    return found
+
+
+def check_memory(
+    names: list[str], matrix: NDArray[np.floating[Any]], most: int, memory_gb: float | None
+) -> None:
+    """Raise, before the density is computed, if a method would not fit into memory."""
+    if "novelselect" in names:
+        n, d = matrix.shape
+        bins_within(8.0 if memory_gb is None else memory_gb, n, d, most, bare=False, itemsize=matrix.itemsize)
 
 
 def choose(
@@ -204,6 +253,7 @@ def choose(
     settings: dict[str, Any],
     talk: Talk,
     *,
+    keep: Keep,
     plain: bool = False,
 ) -> Selection:
     """Return what a method chooses beside the rows `inside`; `plain` is without the options of the chosen method."""
@@ -221,6 +271,8 @@ def choose(
         use["quality"] = np.concatenate([use["quality"], np.ones(len(inside))])
     if "groups" in use:
         use["groups"] = [*use["groups"], *["\0kept"] * len(inside)]
+    if "checkpoint" in row.options:
+        use["checkpoint"] = keep.file(name)
     if row.seed is not None:
         use["seed"] = row.seed if settings["seed"] is None else settings["seed"]
     n, d = matrix.shape
@@ -243,8 +295,7 @@ def _expected(name: str, n: int, k: int, d: int) -> str:
     """Say what is ahead: how many rows, how long, and what memory for."""
     rows = f"{k:,} of {n:,} rows"
     if name == "novelselect":
-        memory = f"{human_bytes(4 * n * k)} of distances"
-        return f"{rows}, {seconds_of_products(n, k, d, factor=5)}, {memory}"
+        return f"{rows}, {seconds_of_products(n, k, d, factor=5)}"
     if name == "facility_location":
         return f"{rows}, {seconds_of_products(n, n, d, factor=3)}"
     return rows if name in ("random", "farthest", "kmeans") else f"{rows}, {seconds_of_products(n, k, d)}"

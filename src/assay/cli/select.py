@@ -107,6 +107,10 @@ def select(
     density_side: options.DensitySide = None,
     density_statistic: options.DensityStatistic = None,
     rank_by: options.RankBy = None,
+    memory_gb: Annotated[
+        float | None,
+        flag("--memory-gb", help="Most memory for choosing, beside the vectors (8).", panel=METHOD),
+    ] = None,
     shape: options.Shape = None,
     to: Annotated[
         str | None, flag("--to", help="Shape to write; by default the pool's.", panel=OUTPUT)
@@ -159,7 +163,8 @@ def select(
         quality_weight=quality_weight, threshold=threshold, n_clusters=n_clusters, group_by=group_by,
         max_per_group=max_per_group, skip_duplicates=skip_duplicates, seed=seed, variant=variant,
         neighbors=neighbors, density_power=density_power, proximity_power=proximity_power, density_side=density_side,
-        density_statistic=density_statistic, rank_by=rank_by, with_reference=reference != "none",
+        density_statistic=density_statistic, rank_by=rank_by, memory_gb=memory_gb,
+        with_reference=reference != "none",
     )  # fmt: skip
     wanted = choosing.Budget(budget)
     _check.choice("format", format, console.FORMATS)
@@ -184,6 +189,7 @@ def select(
     encode = inputs.check(data, reading, embedding)
     files = [entry for one in data for entry in (one.source, one.vectors) if entry is not None]
     folder = open_folder(output, files, overwrite=overwrite, resume=resume)
+    keep = choosing.Keep(folder, resume)
 
     with talk.stage("read", source):
         sets = [inputs.load(one, reading) for one in data]
@@ -202,16 +208,18 @@ def select(
         _check.same_width("pool", matrix, "initial", kept.matrix)
         inside = np.arange(len(matrix), len(matrix) + len(kept))
         matrix = np.concatenate([matrix, kept.matrix])
+    choosing.check_memory(methods, matrix, k + len(inside), memory_gb)
     if reference != "none":
         against = pool.matrix if other is None else other.matrix
         settings["density"] = choosing.density(
-            matrix, against, settings, embedding.search_device, talk, **embedding.spread
+            matrix, against, settings, embedding.search_device, talk, keep=keep, **embedding.spread
         )
-    selection = choosing.choose(method, matrix, k, inside, settings, talk)
+    settings |= embedding.spread
+    selection = choosing.choose(method, matrix, k, inside, settings, talk, keep=keep)
     chosen = {method: selection}
     for name in methods[1:]:  # as many rows as the method found, which a filter may leave short of the budget
         size = len(selection.indices)
-        chosen[name] = choosing.choose(name, matrix, size, inside, settings, talk, plain=True)
+        chosen[name] = choosing.choose(name, matrix, size, inside, settings, talk, keep=keep, plain=True)
     results: dict[str, Any] = {}
     with talk.stage("measure"):
         for name, found in chosen.items():
@@ -221,6 +229,7 @@ def select(
             )
         near = nearest_earlier(matrix, selection.indices, inside.tolist())
 
+    pool.check_unchanged()
     with staged(folder) as stage:
         outputs = ["selection.csv"]
         _write_table(stage / "selection.csv", selection, pool.ids, settings.get("density"), near)
@@ -247,6 +256,7 @@ def select(
         written = manifest.write(
             stage, select, given, sets, encoding=encoding, counts=counts, results=found_out, talk=talk
         )
+    keep.clear()
     outputs.append(MANIFEST)
     talk.say(f"wrote {', '.join(outputs)} to {folder}")
     table = [

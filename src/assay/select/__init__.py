@@ -52,6 +52,7 @@ class Selector:
 
 
 _RULES = ("initial_selected", "groups", "max_per_group", "skip_duplicates")
+_LONG = ("engine", "workers", "checkpoint", "memory_gb")
 SELECTORS = {
     "novelselect": Selector(
         function=novelselect,
@@ -71,7 +72,7 @@ SELECTORS = {
             "rank_by",
             "density",
             "device",
-            "memory_gb",
+            *_LONG,
         ),
         greedy=True,
         seed=42,

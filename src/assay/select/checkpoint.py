@@ -32,7 +32,7 @@ class Checkpoint:
         self.path = None if path is None else Path(path)
         self._file = Path(pool.filename) if isinstance(pool, np.memmap) and pool.filename else None
         self._state = self._stat()
-        self._key = "" if path is None else _fingerprint(rows, options)
+        self._key = "" if path is None else fingerprint(rows, options)
         self._written = time.monotonic()
         self._failed = False
 
@@ -89,8 +89,8 @@ class Checkpoint:
         return found.st_size, found.st_mtime_ns
 
 
-def _fingerprint(rows: NDArray[np.floating[Any]], options: Mapping[str, Any]) -> str:
-    """Return a digest of the pool and of all that decides about the choice."""
+def fingerprint(rows: NDArray[np.floating[Any]], options: Mapping[str, Any]) -> str:
+    """Return a digest of a matrix and of options."""
     digest = hashlib.blake2b(digest_size=16)
     digest.update(f"{rows.shape} {rows.dtype}".encode())
     for start in range(0, len(rows), BLOCK):

@@ -168,6 +168,12 @@ def novelselect(
         skip_duplicates=skip_duplicates,
     )
     weights = quality_weights(quality, quality_power, n)
+    most = len(rules.initial) + budget
+
+    def room(bare: bool) -> int:
+        return bins_within(memory_gb, n, rows.shape[1], most, bare=bare, itemsize=rows.dtype.itemsize)
+
+    room(False)  # before the density, which takes longest
     if density is None and (power > 0 or start == "densest"):
         if isinstance(reference, str):
             reference = None
@@ -181,7 +187,6 @@ def novelselect(
             workers=workers,
         )
     scale = np.ones(n) if power == 0 or density is None else density_scale(density, n, power)
-    most = len(rules.initial) + budget
     weights_of_ranks = np.arange(1, most + 1, dtype=np.float64) ** -proximity_power
     # a power of two, which rounds nothing, keeps scaled distances within float32
     factor = 2.0 ** np.floor(np.log2(scale.max()))
@@ -189,7 +194,7 @@ def novelselect(
     lowest, highest = float(scale.min()), float(scale.max())
     # ranked by distance = ranked by scaled distance wherever the other side's density does not enter
     by_distance = form.rank_by == "distance" and form.density_side != "self" and lowest < highest
-    bins = bins_within(memory_gb, n, rows.shape[1], most, bare=by_distance, itemsize=rows.dtype.itemsize)
+    bins = room(by_distance)
     kept = Checkpoint(
         checkpoint,
         pool,
