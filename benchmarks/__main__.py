@@ -1,6 +1,7 @@
 """``python -m benchmarks [NAME ...] [--save]``: run benchmarks, each in a process of its own, and print tables.
 
-``make bench`` runs all. With ``--save`` the tables are written to ``benchmarks/results``. Real data is used where
+``make bench`` runs all but the large ones, ``make bench-large`` those.
+With ``--save`` the tables are written to ``benchmarks/results``. Real data is used where
 ``ASSAY_DATA`` has it (see CONTRIBUTING.md); its vectors are kept in ``build/bench``.
 """
 
@@ -15,13 +16,17 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.cases import CASES
+from benchmarks.large import LARGE
 
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(CASES)}; all by default")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(CASES)}; by default all but the large ones"
+    )
+    parser.add_argument("--large", action="store_true", help="run the large ones instead")
     parser.add_argument("--save", action="store_true", help="write the tables to benchmarks/results")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -32,7 +37,7 @@ def main() -> None:
     unknown = set(arguments.names) - set(CASES)
     if unknown:
         parser.error(f"unknown benchmark {', '.join(unknown)}; there are {', '.join(CASES)}")
-    for name in arguments.names or CASES:
+    for name in arguments.names or [name for name in CASES if (name in LARGE) == arguments.large]:
         rows = run(name)
         text = table(name, rows)
         print(text, flush=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 import numpy as np
@@ -10,8 +9,10 @@ import numpy as np
 from assay.diversity import novelsum
 from assay.neighbors import local_density
 from assay.select import SELECTORS, facility_location, kcenter, novelselect
-from benchmarks.machine import multiply_rate, peak_gb, read_rate
+from benchmarks.large import LARGE
+from benchmarks.machine import peak_gb
 from benchmarks.measures import measures_10000, measures_52002, spectrum_5000
+from benchmarks.timing import floor, timed
 from benchmarks.vectors import clusters, pool
 
 
@@ -210,24 +211,6 @@ def novelsum_10000() -> list[dict]:
     ]
 
 
-def timed(work):
-    """Return the result of `work` and its seconds."""
-    start = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - start
-
-
-def floor(seconds: float, operations: float, size: float) -> dict:
-    """Return operations and bytes that the task cannot do without, the seconds they take here, and the ratio."""
-    least = operations / multiply_rate() + size / read_rate()
-    return {
-        "Gflop": operations / 1e9,
-        "GB moved": size / 1e9,
-        "floor seconds": least,
-        "times the floor": seconds / least,
-    }
-
-
 CASES = {
     case.__name__: case
     for case in (
@@ -241,4 +224,4 @@ CASES = {
         measures_10000,
         measures_52002,
     )
-}
+} | LARGE

@@ -48,6 +48,7 @@ NAMES = {
         "Selector",
         "duplicate",
         *SELECTORS,
+        "in_parts",
         "nearest_earlier",
     ],
     "assay.training": ["PRESETS", "Preset", "train"],

@@ -489,3 +489,20 @@ def test_too_little_memory_and_a_wrong_reference_are_said_before_the_work(
     assert done.code == 2
     assert "reference must have as many dimensions as pool" in done.err
     assert "density:" not in done.err
+
+
+def test_a_choice_in_two_stages(assay: Assay, tmp_path: Path) -> None:
+    write_vectors(tmp_path / "v.npy", 90)
+    np.save(tmp_path / "kept.npy", np.load(tmp_path / "v.npy")[:5] + 0.5)
+    command = ["select", "v.npy", "--initial", "kept.npy", "--budget", 12, "-o"]
+    done = assay(*command, "out", "--parts", 4, "--compare", "kcenter,random")
+    assert done.code == 0, done.err
+    found = [int(row["row"]) for row in choices(tmp_path / "out")]
+    assert len(set(found)) == 12
+    assert max(found) < 90
+    facts = json.loads((tmp_path / "out" / "manifest.json").read_text())["results"]["facts"]
+    assert facts["second_stage_rows"] == 24
+    done = assay(*command, "no", "--parts", 4, "--method", "random", "--compare", "none")
+    assert (done.code, "--parts must be left out with method 'random'" in done.err) == (2, True)
+    done = assay(*command, "no", "--parts", 0)
+    assert (done.code, "--parts must be >= 1; got 0." in done.err) == (2, True)

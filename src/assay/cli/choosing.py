@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from assay.cli.estimate import seconds_of_products
 from assay.diversity.novelsum import resolve_density_power, resolve_variant
 from assay.errors import DataError
 from assay.neighbors import local_density
-from assay.select import SELECTORS, Selection
+from assay.select import SELECTORS, Selection, in_parts
 from assay.select.candidates import bins_within
 from assay.select.checkpoint import fingerprint
 
@@ -82,6 +83,7 @@ def settings(
     density_statistic: str | None,
     rank_by: str | None,
     memory_gb: float | None,
+    parts: int | None,
     with_reference: bool,
 ) -> dict[str, Any]:
     """Return the options as keywords of the selectors, or raise by one that is wrong or that nothing would use."""
@@ -99,6 +101,7 @@ def settings(
         ("density_side", "density_side", density_side),
         ("rank_by", "rank_by", rank_by),
         ("memory_gb", "memory_gb", memory_gb),
+        ("memory_gb", "parts", parts),
     ):
         users = names
         if option in (*OWN, "initial_selected"):
@@ -137,6 +140,13 @@ def settings(
         _check.at_least("max_per_group", max_per_group, 1)
     if seed is not None and not 0 <= seed < 2**32:
         raise DataError(f"seed must be from 0 to {2**32 - 1}; got {seed}.")
+    if parts is not None:
+        _check.at_least("parts", parts, 1)
+        for name, value in (("group_by", group_by), ("start", start)):
+            if value is not None:
+                raise DataError(
+                    f"{name} must be left out with parts, which it does not hold for; got {value!r}."
+                )
     resolve_variant(variant, density_side, density_statistic, None, None, rank_by)
     first: int | str | None = start
     if start is not None and re.fullmatch("[+-]?[0-9]+", start):
@@ -162,6 +172,7 @@ def settings(
         "density_statistic": density_statistic,
         "rank_by": rank_by,
         "memory_gb": memory_gb,
+        "parts": parts,
     }
 
 
@@ -276,6 +287,9 @@ def choose(
     if row.seed is not None:
         use["seed"] = row.seed if settings["seed"] is None else settings["seed"]
     n, d = matrix.shape
+    if settings.get("parts") and "memory_gb" in row.options:
+        with talk.stage(name, f"in {settings['parts']} parts") as progress:
+            return _in_parts(row.function, matrix, budget, inside, use, settings["parts"])
     with talk.stage(name, _expected(name, n, budget + len(inside), d)) as progress:
         found = row.function(matrix, budget=budget, progress=progress, **use)
     if not len(found.indices):
@@ -283,6 +297,26 @@ def choose(
             "threshold must be one that a row passes beside the kept ones; got one that none does. Raise it."
         )
     return found
+
+
+def _in_parts(
+    function: Callable[..., Selection],
+    matrix: NDArray[np.floating[Any]],
+    budget: int,
+    inside: NDArray[np.int64],
+    use: dict[str, Any],
+    parts: int,
+) -> Selection:
+    """Return a choice in two stages, each made beside the rows `inside`, which are the last of the matrix."""
+    whole = {key: value for key, value in use.items() if key not in ("checkpoint", "initial_selected")}
+
+    def some(rows: NDArray[np.int64], size: int) -> Selection:
+        where = np.concatenate([rows, inside])
+        given = whole | {key: whole[key][where] for key in ("density", "quality") if key in whole}
+        kept = np.arange(len(rows), len(where))
+        return function(matrix[where], budget=size, initial_selected=kept if len(kept) else None, **given)
+
+    return in_parts(some, len(matrix) - len(inside), budget=budget, parts=parts)
 
 
 def measuring(settings: dict[str, Any], rows: NDArray[np.int64]) -> dict[str, Any]:

@@ -111,6 +111,14 @@ def select(
         float | None,
         flag("--memory-gb", help="Most memory for choosing, beside the vectors (8).", panel=METHOD),
     ] = None,
+    parts: Annotated[
+        int | None,
+        flag(
+            "--parts",
+            help="Choose from so many parts of the pool first, then from what they gave.",
+            panel=METHOD,
+        ),
+    ] = None,
     shape: options.Shape = None,
     to: Annotated[
         str | None, flag("--to", help="Shape to write; by default the pool's.", panel=OUTPUT)
@@ -163,7 +171,7 @@ def select(
         quality_weight=quality_weight, threshold=threshold, n_clusters=n_clusters, group_by=group_by,
         max_per_group=max_per_group, skip_duplicates=skip_duplicates, seed=seed, variant=variant,
         neighbors=neighbors, density_power=density_power, proximity_power=proximity_power, density_side=density_side,
-        density_statistic=density_statistic, rank_by=rank_by, memory_gb=memory_gb,
+        density_statistic=density_statistic, rank_by=rank_by, memory_gb=memory_gb, parts=parts,
         with_reference=reference != "none",
     )  # fmt: skip
     wanted = choosing.Budget(budget)

@@ -11,6 +11,7 @@ from assay.select.coverage import facility_location
 from assay.select.farthest import farthest
 from assay.select.kcenter import kcenter
 from assay.select.novelselect import novelselect
+from assay.select.parts import in_parts
 from assay.select.selection import Selection, nearest_earlier
 from assay.select.threshold import repr_filter, score_first
 
@@ -21,6 +22,7 @@ __all__ = [
     "duplicate",
     "facility_location",
     "farthest",
+    "in_parts",
     "kcenter",
     "kmeans",
     "nearest_earlier",
