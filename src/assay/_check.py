@@ -77,10 +77,13 @@ def require(module: str, extra: str, feature: str) -> ModuleType:
         ) from error
 
 
-def embeddings(name: str, array: Any, *, directions: bool = False) -> NDArray[np.floating[Any]]:
+def embeddings(
+    name: str, array: Any, *, directions: bool = False, narrow: bool = False
+) -> NDArray[np.floating[Any]]:
     """Return `array` as a finite C-contiguous float32 or float64 matrix (n, d), or raise by its name.
 
-    float16 is widened to float32, integers become float64. With `directions`, rows of norm zero are refused
+    float16 is widened to float32, or left as it is where `narrow`; integers become float64. Other matrices are not
+    copied and are read by blocks, also from a file. With `directions`, rows of norm zero are refused
     too, since they have no cosine. float64 rows whose squares would overflow or vanish are refused.
     """
     import numpy as np
@@ -94,7 +97,7 @@ def embeddings(name: str, array: Any, *, directions: bool = False) -> NDArray[np
     if matrix.shape[0] == 0 or matrix.shape[1] == 0:
         raise DataError(f"{name} must have at least one row and one column; got shape {matrix.shape}.")
     if matrix.dtype == np.float16:
-        matrix = matrix.astype(np.float32)
+        matrix = matrix if narrow else matrix.astype(np.float32)
     elif matrix.dtype not in (np.float32, np.float64):
         if not (np.issubdtype(matrix.dtype, np.integer) or np.issubdtype(matrix.dtype, np.floating)):
             raise DataError(f"{name} must hold real numbers; got dtype {matrix.dtype}.")

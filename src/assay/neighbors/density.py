@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from assay import _check, _ray
 from assay.errors import DataError
-from assay.neighbors.exact import Known, knn
+from assay.neighbors.exact import Known, Neighbors, knn, nearest
 from assay.neighbors.same import SAME, norms, same_rows
 
 DENSITY_STATISTICS = ("mean_sq_l2", "sum_cosine")
@@ -62,7 +62,8 @@ def local_density(
 
     Notes
     -----
-    2 n N d operations. On unit rows the first statistic is K/2 times the second, but for the 1e-9.
+    2 n N d operations, half of that where the rows are their own reference, and no copy of either matrix (see `knn`),
+    so that they may be memory-mapped. On unit rows the first statistic is K/2 times the second, but for the 1e-9.
     Source: Yang et al., ACL 2025, arXiv 2502.17184. The authors' program drops the first neighbour blindly,
     also where the query is not in the reference; this does not.
 
@@ -74,37 +75,54 @@ def local_density(
     _check.choice("density_statistic", statistic, DENSITY_STATISTICS)
     _ray.check_engine(engine, workers, device)
     cosine = statistic == "sum_cosine"
-    rows = _check.embeddings("embeddings", embeddings, directions=cosine)
-    pool = rows if reference is None else _check.embeddings("reference", reference, directions=cosine)
+    rows = _check.embeddings("embeddings", embeddings, directions=cosine, narrow=True)
+    pool = rows
+    if reference is not None:
+        pool = _check.embeddings("reference", reference, directions=cosine, narrow=True)
     _check.same_width("embeddings", rows, "reference", pool)
     neighbors = _check.whole("neighbors", neighbors, 1)
     if deduplicate is None:
         deduplicate = not cosine
-    if deduplicate:
-        kept = same_rows(pool) == np.arange(len(pool))
-        if known is not None:
-            known = Known(np.where(kept, np.cumsum(kept) - 1, -1)[known.indices], known.bound)
-        pool = pool if kept.all() else pool[kept]
-    if neighbors > len(pool):
-        raise _too_many(neighbors, len(pool))
-    metric = "cosine" if cosine else "sqeuclidean"
-    near = knn(
-        rows,
-        min(neighbors + 1, len(pool)),
-        reference=pool,
-        metric=metric,
-        device=device,
-        known=known,
-        engine=engine,
-        workers=workers,
-    )
+    without = same_rows(pool) != np.arange(len(pool)) if deduplicate else np.zeros(len(pool), dtype=bool)
+    usable = len(pool) - int(without.sum())
+    if neighbors > usable:
+        raise _too_many(neighbors, usable)
+    metric, most = "cosine" if cosine else "sqeuclidean", min(neighbors + 1, usable)
+    if engine == "ray" and known is None:
+        distinct = np.flatnonzero(~without)
+        found = knn(
+            rows,
+            most,
+            reference=pool[distinct] if without.any() else pool,
+            metric=metric,
+            engine=engine,
+            workers=workers,
+        )
+        near = Neighbors(distinct[found.indices], found.distances)
+    else:
+        near = nearest(
+            rows,
+            pool,
+            most,
+            metric=metric,
+            own=False,
+            device=device,
+            known=None
+            if known is None
+            else Known(np.where(without[known.indices], -1, known.indices), known.bound),
+            without=without if without.any() else None,
+        )
     length = norms(rows)
     own = np.full(len(rows), near.indices.shape[1])  # the column to leave out; past the end: none
     for column in reversed(range(near.indices.shape[1])):
-        gap = np.sqrt(_squares(rows, pool, near.indices[:, column]))
-        own[gap <= SAME * length] = column
-    if neighbors == len(pool) and (own < len(pool)).any():
-        raise _too_many(neighbors, len(pool) - 1)
+        if cosine:  # rows of one direction may be of two lengths
+            close = np.flatnonzero(near.distances[:, column] <= SAME)
+            gap = np.sqrt(_squares(rows, close, pool, near.indices[close, column]))
+        else:
+            close, gap = np.arange(len(rows)), np.sqrt(near.distances[:, column])
+        own[close[gap <= SAME * length[close]]] = column
+    if neighbors == usable and (own < usable).any():
+        raise _too_many(neighbors, usable - 1)
     keep = np.arange(near.indices.shape[1])[None, :] != own[:, None]
     if near.indices.shape[1] > neighbors:
         keep[own == near.indices.shape[1], -1] = False  # nothing left out: the farthest is one too many
@@ -122,12 +140,12 @@ def local_density(
 
 
 def _squares(
-    rows: NDArray[np.floating], pool: NDArray[np.floating], index: NDArray[np.int64]
+    rows: NDArray[np.floating], some: NDArray[np.intp], pool: NDArray[np.floating], index: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return the squared distance of each row to one row of the pool."""
-    out = np.empty(len(rows))
-    for start in range(0, len(rows), 8192):
-        gap = rows[start : start + 8192].astype(np.float64) - pool[index[start : start + 8192]]
+    """Return the squared distance of each of some rows to one row of the pool."""
+    out = np.empty(len(some))
+    for start in range(0, len(some), 8192):
+        gap = rows[some[start : start + 8192]].astype(np.float64) - pool[index[start : start + 8192]]
         out[start : start + 8192] = (gap * gap).sum(axis=1)
     return out
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from assay import _check, _ray
 from assay._parallel import over_blocks
 from assay.errors import DataError
-from assay.neighbors.same import equal_rows, norms, unit_rows
+from assay.neighbors.same import equal_rows, norms
+from assay.neighbors.search import Side, propose, propose_for_all
+from assay.neighbors.through_torch import propose_torch
 
 METRICS = ("l2", "sqeuclidean", "cosine")
 
@@ -47,7 +48,7 @@ def knn(
 ) -> Neighbors:
     """Return the exact k nearest rows of `reference` for every row of `queries`.
 
-    A float32 search (faiss on the CPU, blocked matrix products in torch elsewhere) proposes a few rows more
+    A float32 search (blocked matrix products, in torch where `device` is not "cpu") proposes a few rows more
     than asked. Their distances are computed again in float64 by direct differences, and a query is accepted
     only when the rounding bound of the search proves that no row left out could be nearer; the others are
     searched again, wider. The result is therefore the same on every device and for any number of threads.
@@ -55,7 +56,7 @@ def knn(
     Parameters
     ----------
     queries : array (n, d)
-        Rows that ask. float16 is widened to float32.
+        Rows that ask. A matrix that is memory-mapped is read block by block; float16 is worked on in float32.
     k : int
         How many neighbours, from 1 to the number of reference rows (one less when `reference` is None).
     reference : array (N, d), optional
@@ -63,7 +64,7 @@ def knn(
     metric : {"l2", "sqeuclidean", "cosine"}
         Euclidean distance, its square, or 1 - cosine.
     device : str
-        "cpu", "cuda", "cuda:1" ...; anything but "cpu" needs torch.
+        "cpu", "cuda", "cuda:1" ...; anything but "cpu" needs torch. "torch:cpu" runs on the processor what a GPU runs.
     known : Known, optional
         Rows proposed by a search made before. They are proven like others, so that the result is the same; only
         queries for which the proof fails are searched again, in this process.
@@ -85,10 +86,12 @@ def knn(
 
     Notes
     -----
-    2 n N d operations in the search and about n (k + 16) d in the proof; O(n k + block) memory beside copies
-    of both matrices in float32. Where exact copies leave ties that no wider search would settle, distinct rows are
-    searched and then spread over their copies. With "ray" the reference lies in the object store once, each worker has
-    a float32 copy of its shard (and a float64 one under cosine), and 8,192 queries are under way at a time.
+    2 n N d operations in the search, half of that where the queries are the reference and the device is "cpu", and
+    about n (k + 3) d in the proof. Memory: 8 bytes x n (k + 13) for the candidates, 24 a row of both matrices, and
+    blocks of 64 MB for the reference and 20 MB per thread; no copy of a matrix. On a device, blocks take at most a
+    quarter of what is free. Where exact copies leave ties that no wider search would settle, distinct rows are
+    searched and then spread over their copies. With "ray" the reference lies in the object
+    store once, and 8,192 queries are under way at a time.
 
     Examples
     --------
@@ -97,11 +100,11 @@ def knn(
     """
     _check.choice("metric", metric, METRICS)
     _ray.check_engine(engine, workers, device)
-    asking = _check.embeddings("queries", queries, directions=metric == "cosine")
+    asking = _check.embeddings("queries", queries, directions=metric == "cosine", narrow=True)
     if reference is None:
         answering = asking
     else:
-        answering = _check.embeddings("reference", reference, directions=metric == "cosine")
+        answering = _check.embeddings("reference", reference, directions=metric == "cosine", narrow=True)
         _check.same_width("queries", asking, "reference", answering)
     usable = len(answering) - (reference is None)
     if not 1 <= _check.whole("k", k) <= usable:
@@ -111,78 +114,162 @@ def knn(
         from assay.neighbors.shards import nearest_of_shards
 
         return Neighbors(*nearest_of_shards(asking, answering, k, metric, own, workers))
-    if metric == "cosine":
-        asking = unit_rows(asking, np.float64)
-        answering = asking if own else unit_rows(answering, np.float64)
-    indices, squares = _nearest(asking, answering, k, own=own, device=device, known=known)
-    if metric == "cosine":
+    return nearest(asking, answering, k, metric=metric, own=own, device=device, known=known, without=None)
+
+
+def nearest(
+    asking: NDArray[np.floating],
+    answering: NDArray[np.floating],
+    k: int,
+    *,
+    metric: str,
+    own: bool,
+    device: str,
+    known: Known | None,
+    without: NDArray[np.bool_] | None,
+) -> Neighbors:
+    """As `knn`, for matrices that are checked; rows of `answering` that are in `without` do not answer.
+
+    With `own` no row is its own neighbour.
+    """
+    cosine = metric == "cosine"
+    length = norms(asking)
+    reach = length if _one(asking, answering) else norms(answering)
+    longest = 1.0 if cosine else max(float(reach.max()), float(length.max()))
+    scale = 2.0 ** -math.floor(math.log2(longest)) if longest > 0 else 1.0  # a power of two: no rounding
+    if 2.0**-20 < scale < 2.0**20 and np.float64 not in (asking.dtype, answering.dtype):
+        scale = 1.0  # float32 rows are compared as they are
+    queries = Side(asking, length, scale, cosine)
+    pool = Side(answering, reach, scale, cosine, without)
+    todo = np.arange(len(asking))
+    indices, squares = np.full((len(asking), k), -1), np.full((len(asking), k), np.inf)
+    if known is not None and known.indices.shape[1] >= k:
+        everything = np.zeros(known.indices.shape), known.indices, np.full(len(asking), np.inf)
+        indices, squares = _settle(queries, todo, pool, *everything, k, own)
+        with np.errstate(invalid="ignore"):  # |x - y|^2 = (|x| - |y|)^2 + 2 |x| |y| (cosine distance)
+            left = 2.0 * (1.0 if cosine else length * float(reach.min())) * known.bound
+        todo = todo[~(squares[:, -1] <= left)]
+    if len(todo):
+        indices[todo], squares[todo] = _proven(queries, todo, pool, k, own, device)
+    if cosine:
         squares /= 2.0
     elif metric == "l2":
         np.sqrt(squares, out=squares)
     return Neighbors(indices, squares)
 
 
-def _nearest(
-    asking: NDArray[np.floating],
-    answering: NDArray[np.floating],
-    k: int,
-    *,
-    own: bool,
-    device: str,
-    known: Known | None,
+def _one(a: NDArray[np.floating], b: NDArray[np.floating]) -> bool:
+    """Return whether both are the same memory."""
+    return a is b or (a.shape == b.shape and a.dtype == b.dtype and a.ctypes.data == b.ctypes.data)
+
+
+def _proven(
+    asking: Side, queries: NDArray[np.intp], answering: Side, k: int, own: bool, device: str
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return indices and squared distances of the k nearest rows, proven."""
-    indices = np.empty((len(asking), k), dtype=np.int64)
-    squares = np.empty((len(asking), k))
-    todo = np.arange(len(asking))
-    reach, length = norms(answering), norms(asking)
-    if known is not None and known.indices.shape[1] >= k:
-        for start in range(0, len(asking), 8192):
-            rows = todo[start : start + 8192]
-            indices[rows], squares[rows] = _measure(asking, rows, answering, known.indices[rows], k, own)
-        with np.errstate(invalid="ignore"):  # |x - y|^2 = (|x| - |y|)^2 + 2 |x| |y| (cosine distance)
-            left = 2.0 * length * float(reach.min()) * known.bound
-        todo = todo[~(squares[:, -1] <= left)]
-        if not len(todo):
-            return indices, squares
-    longest = max(float(reach.max()), float(length.max()))
-    scale = 2.0 ** -math.floor(math.log2(longest)) if longest > 0 else 1.0  # a power of two: no rounding
-    q32 = (asking * scale).astype(np.float32)
-    r32 = q32 if answering is asking else (answering * scale).astype(np.float32)
-    # |computed - true| of a squared distance from float32 norms and products, for any order of summation
-    slack = (asking.shape[1] + 8) * 2.0**-24 * (longest * scale + length * scale) ** 2
-    width = k + own + 12
-    copies: NDArray[np.int64] | None = None
+    """Return indices and squared distances of the k nearest rows of each query."""
+    n, d = answering.rows.shape
+    indices, squares = np.empty((len(queries), k), dtype=np.int64), np.empty((len(queries), k))
+    todo = np.arange(len(queries))
+    among = _one(asking.rows, answering.rows) and len(queries) == n and device == "cpu"
+    width, dtype = k + own + 12, np.float32  # type: tuple[int, type[np.floating[Any]]]
     while len(todo):
-        width = min(width, len(answering))
-        step = max(1, min(8192, 2**25 // width))
-        unsure: list[NDArray[np.intp]] = []
+        width = min(width, n)
+        # |computed - true| of a squared distance by rounded rows, norms and products, for any order of summation
+        error = (d + 16) * float(np.finfo(dtype).eps) / 2.0
+        if asking.cosine:
+            slack = np.full(len(todo), 4.0 * error)
+        else:
+            longest = max(float(answering.length.max()), float(asking.length.max()))
+            slack = error * (answering.scale * (longest + asking.length[queries[todo]])) ** 2
+        unsure = [todo[:0]]
+        step = n if among else max(1, 2**24 // width)
         for start in range(0, len(todo), step):
-            rows = todo[start : start + step]
-            found, edge = _search(q32[rows], r32, width, device)
-            if width == len(answering):
-                edge = np.full(len(rows), np.inf)
-            index, square = _measure(asking, rows, answering, found, k, own)
-            proven = square[:, -1] * scale * scale <= edge - slack[rows]
-            indices[rows], squares[rows] = index, square
-            unsure.append(rows[~proven])
+            at = todo[start : start + step]
+            beyond = slack[start : start + step]
+            if among:
+                keys, rows = propose_for_all(answering, width, dtype)
+            elif device == "cpu":
+                keys, rows = propose(asking, queries[at], answering, width, dtype)
+            else:
+                keys, rows = propose_torch(asking, queries[at], answering, width, dtype, device)
+            index, square = _settle(asking, queries[at], answering, keys, rows, beyond, k, own)
+            edge = np.full(len(at), np.inf) if width == n else 2.0 * keys[:, 0].astype(np.float64)
+            sure = square[:, -1] * answering.scale**2 <= edge - beyond
+            if among and answering.without is not None:
+                sure &= ~answering.without  # they did not ask
+            indices[at], squares[at] = index, square
+            unsure.append(at[~sure])
         todo = np.concatenate(unsure)
-        width *= 4
-        if len(todo) and copies is None and k + own <= 64:
-            copies = _copies(answering, k + own)
-        if copies is not None and len(copies) < len(answering):  # ties that no wider search would settle
-            distinct, enough = answering[copies[:, 0]], min(k + own, len(copies))
-            near, _ = _nearest(asking[todo], distinct, enough, own=False, device=device, known=None)
-            for start in range(0, len(todo), 1024):
-                rows = todo[start : start + 1024]
-                found = copies[near[start : start + 1024]].reshape(len(rows), -1)
-                indices[rows], squares[rows] = _measure(asking, rows, answering, found, k, own)
-            break
+        if dtype is np.float32 and len(todo) and answering.without is None and k + own <= 64:
+            copies, number = _copies(answering.rows, k + own)
+            if (
+                len(copies) < n
+            ):  # ties that no wider search would settle: search distinct rows, then spread them
+                without = np.ones(n, dtype=bool)
+                without[copies[:, 0]] = False
+                distinct = replace(answering, without=without)
+                near, _ = _proven(asking, queries[todo], distinct, min(k + own, len(copies)), False, device)
+                for start in range(0, len(todo), 1024):
+                    at = todo[start : start + 1024]
+                    found = copies[number[near[start : start + 1024]]].reshape(len(at), -1)
+                    anywhere = np.zeros(found.shape), found, np.full(len(at), np.inf)
+                    indices[at], squares[at] = _settle(asking, queries[at], answering, *anywhere, k, own)
+                break
+        if not (among and answering.without is not None):
+            width, dtype = width * 4, np.float64
+        among = False
     return indices, squares
 
 
-def _copies(rows: NDArray[np.floating], most: int) -> NDArray[np.int64]:
-    """Return for every distinct row the numbers of its first `most` copies, lowest first, then -1."""
+def _settle(
+    asking: Side,
+    queries: NDArray[np.intp],
+    answering: Side,
+    keys: NDArray[np.floating],
+    rows: NDArray[np.integer],
+    slack: NDArray[np.float64],
+    k: int,
+    own: bool,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the k nearest of the rows proposed by float64 differences, ties by lower row.
+
+    `keys` are half their squared distances, which are then wrong by `slack` at most.
+    """
+    from assay.neighbors.kernels import settle
+
+    indices, squares = np.empty((len(queries), k), dtype=np.int64), np.empty((len(queries), k))
+    beyond = slack / answering.scale**2
+    keys = 2.0 * keys.astype(np.float64) / answering.scale**2
+
+    def work(start: int, stop: int) -> None:
+        here = queries[start:stop]
+        mine = asking.rows[here]
+        at, theirs = rows[start:stop], answering.rows
+        if theirs.dtype == np.float16:  # the kernel knows no such numbers
+            theirs = theirs[at].reshape(-1, theirs.shape[1]).astype(np.float32)
+            at = np.arange(at.size).reshape(at.shape)
+        settle(
+            mine.astype(np.float32) if mine.dtype == np.float16 else mine,
+            asking.length[here],
+            here if own else np.full(len(here), -1),
+            theirs,
+            answering.length,
+            asking.cosine,
+            at.astype(np.int64, copy=False),
+            keys[start:stop],
+            rows[start:stop].astype(np.int64, copy=False),
+            beyond[start:stop],
+            indices[start:stop],
+            squares[start:stop],
+        )
+
+    over_blocks(len(queries), max(1, min(1024, 2**22 // (rows.shape[1] * asking.rows.shape[1]))), work)
+    return indices, squares
+
+
+def _copies(rows: NDArray[np.floating], most: int) -> tuple[NDArray[np.int64], NDArray[np.intp]]:
+    """Return for every distinct row the numbers of its first `most` copies, lowest first, then -1; and of every row
+    which distinct row it is."""
     [number] = equal_rows(rows)
     order = np.argsort(number, kind="stable")
     count = np.bincount(number)
@@ -190,86 +277,4 @@ def _copies(rows: NDArray[np.floating], most: int) -> NDArray[np.int64]:
     out = np.full((len(count), min(most, int(count.max()))), -1, dtype=np.int64)
     few = rank < most
     out[number[order][few], rank[few]] = order[few]
-    return out
-
-
-def _search(
-    queries: NDArray[np.float32], reference: NDArray[np.float32], k: int, device: str
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return k candidates a query by float32 search and the largest squared distance among them."""
-    if device == "cpu":
-        import faiss
-
-        squares, indices = faiss.knn(queries, reference, k)
-        return indices, squares[:, -1].astype(np.float64)
-    return _search_torch(queries, reference, k, device)
-
-
-def _search_torch(
-    queries: NDArray[np.float32], reference: NDArray[np.float32], k: int, device: str
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """As `_search`, by blocked matrix products and topk in torch on any device."""
-    torch = _check.require("torch", "lm", f"device {device!r}")
-    where = device_of(device)
-    asking = torch.from_numpy(queries).to(where)
-    best: Any = None
-    rows: Any = None
-    tf32 = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        step = max(k, 2**28 // max(1, len(queries)))
-        for start in range(0, len(reference), step):
-            answering = torch.from_numpy(reference[start : start + step]).to(where)
-            squares = torch.addmm((answering * answering).sum(1)[None, :], asking, answering.T, alpha=-2.0)
-            value, index = torch.topk(squares, min(k, len(answering)), dim=1, largest=False)
-            index = index + start
-            if best is not None:
-                value, index = torch.cat([best, value], 1), torch.cat([rows, index], 1)
-                value, order = torch.topk(value, min(k, value.shape[1]), dim=1, largest=False)
-                index = torch.gather(index, 1, order)
-            best, rows = value, index
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = tf32
-    edge = best.amax(1).double() + (asking.double() ** 2).sum(1)
-    return rows.cpu().numpy(), edge.cpu().numpy()
-
-
-def device_of(name: str) -> Any:
-    """Return the torch device of that name, or raise when this machine has none."""
-    torch = _check.require("torch", "lm", f"device {name!r}")
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise DataError(f"device must be cpu, cuda or cuda:N; got {name!r}.") from None
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise DataError(
-            f"device must be one that this machine has; got {name!r} and {torch.cuda.device_count()} CUDA devices. "
-            "Use --device cpu."
-        )
-    return device
-
-
-def _measure(
-    asking: NDArray[np.floating],
-    rows: NDArray[np.intp],
-    answering: NDArray[np.floating],
-    found: NDArray[np.int64],
-    k: int,
-    own: bool,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the k nearest of the candidates by float64 differences, ties by lower row."""
-    index = np.sort(found, axis=1)
-    square = np.empty(index.shape)
-    block = max(1, 2**21 // (index.shape[1] * asking.shape[1]))
-
-    def work(start: int, stop: int) -> None:
-        gap = answering[index[start:stop]].astype(np.float64)
-        gap -= asking[rows[start:stop], None, :]
-        np.einsum("qkd,qkd->qk", gap, gap, out=square[start:stop])
-
-    over_blocks(len(index), block, work)
-    square[index < 0] = np.inf
-    if own:
-        square[index == rows[:, None]] = np.inf
-    order = np.argsort(square, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(index, order, 1), np.take_along_axis(square, order, 1)
+    return out, number
