@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -172,7 +171,8 @@ def _proven(
     indices, squares = np.empty((len(queries), k), dtype=np.int64), np.empty((len(queries), k))
     todo = np.arange(len(queries))
     among = _one(asking.rows, answering.rows) and len(queries) == n and device == "cpu"
-    width, dtype = k + own + 12, np.float32  # type: tuple[int, type[np.floating[Any]]]
+    width = k + own + 12
+    dtype: type[np.floating] = np.float32
     while len(todo):
         width = min(width, n)
         # |computed - true| of a squared distance by rounded rows, norms and products, for any order of summation
