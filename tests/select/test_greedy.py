@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -202,3 +203,22 @@ def test_lost_workers_change_nothing(ray_started, rows, tmp_path, monkeypatch):
     chosen = novelselect(rows[:599], budget=60, engine="ray", workers=2)
     assert len(list(tmp_path.iterdir())) == 2
     assert equal(chosen, expected)
+
+
+def test_a_pool_in_a_file_is_never_in_memory_whole(tmp_path):
+    n, d = 16_000, 1024
+    file = np.lib.format.open_memmap(tmp_path / "pool.npy", "w+", dtype=np.float32, shape=(n, d))
+    for start in range(0, n, 4000):
+        file[start : start + 4000] = np.random.default_rng(start).standard_normal((4000, d), dtype=np.float32)
+    file.flush()
+    del file
+    mapped = np.load(tmp_path / "pool.npy", mmap_mode="r")
+    novelselect(mapped[:300], budget=5, density=np.ones(300))  # what is compiled takes memory too
+    tracemalloc.start()
+    try:
+        found = novelselect(mapped, budget=40, density=np.ones(n))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(found.indices) == 40
+    assert peak < n * d * 4 / 2
