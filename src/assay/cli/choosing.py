@@ -248,10 +248,15 @@ def density(
 
 
 def check_memory(
-    names: list[str], matrix: NDArray[np.floating[Any]], most: int, memory_gb: float | None
+    names: list[str], matrix: NDArray[np.floating[Any]], most: int, memory_gb: float | None, device: str
 ) -> None:
     """Raise, before the density is computed, if a method would not fit into memory."""
-    if "novelselect" in names:
+    if device != "cpu":
+        if any("device" in SELECTORS[name].options for name in names):
+            from assay.select.through_torch import bins_on
+
+            bins_on(device, matrix, most)
+    elif "novelselect" in names:
         n, d = matrix.shape
         bins_within(8.0 if memory_gb is None else memory_gb, n, d, most, bare=False, itemsize=matrix.itemsize)
 
@@ -292,6 +297,8 @@ def choose(
             return _in_parts(row.function, matrix, budget, inside, use, settings["parts"])
     with talk.stage(name, _expected(name, n, budget + len(inside), d)) as progress:
         found = row.function(matrix, budget=budget, progress=progress, **use)
+    if "close_calls" in found.facts:
+        talk.say(f"{name}: {found.facts['close_calls']:,} of {budget:,} choices were too close for {use['device']}")
     if not len(found.indices):
         raise DataError(
             "threshold must be one that a row passes beside the kept ones; got one that none does. Raise it."

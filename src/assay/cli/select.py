@@ -216,13 +216,13 @@ def select(
         _check.same_width("pool", matrix, "initial", kept.matrix)
         inside = np.arange(len(matrix), len(matrix) + len(kept))
         matrix = np.concatenate([matrix, kept.matrix])
-    choosing.check_memory(methods, matrix, k + len(inside), memory_gb)
+    choosing.check_memory(methods, matrix, k + len(inside), memory_gb, embedding.search_device)
     if reference != "none":
         against = pool.matrix if other is None else other.matrix
         settings["density"] = choosing.density(
             matrix, against, settings, embedding.search_device, talk, keep=keep, **embedding.spread
         )
-    settings |= embedding.spread
+    settings |= embedding.spread | {"device": embedding.search_device}
     selection = choosing.choose(method, matrix, k, inside, settings, talk, keep=keep)
     chosen = {method: selection}
     for name in methods[1:]:  # as many rows as the method found, which a filter may leave short of the budget

@@ -84,7 +84,7 @@ SELECTORS = {
     "kcenter": Selector(
         function=kcenter,
         summary="greedy on the distance to the nearest chosen row: covers the pool with equal balls",
-        options=(*_RULES, "quality", "quality_power", "start"),
+        options=(*_RULES, "quality", "quality_power", "start", "device"),
         greedy=True,
         seed=0,
         cost="2 n k d",

@@ -82,7 +82,7 @@ class Candidates:
         )
         self.inverse = (1.0 / self.length if self.as_given else np.ones(n)).astype(self.kind)
         self.picked = np.empty((most, d), dtype=self.kind)
-        self.chosen, self.chosen_length = np.empty((most, d), dtype=rows.dtype), np.empty(most)
+        self.chosen, self.chosen_length = np.empty((most, d), np.promote_types(rows.dtype, np.float32)), np.empty(most)
         self.theirs, self.heavy = np.empty(most), np.empty(most)  # as chosen, and in ascending order
         self.theirs_kind, self.d_own, self.d_theirs = (np.empty(most, dtype=self.kind) for _ in range(3))
         self.weights_to = np.concatenate([[0.0], np.cumsum(weights)])
@@ -319,10 +319,20 @@ class Candidates:
         self, sure: float, current: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]]
     ) -> tuple[float, float, int]:
         """Compute the scores of all rows that rounding may have put below the best again, and take the first best."""
-        m = self.count
         everyone, high = (np.concatenate(parts) for parts in zip(*current, strict=True))
         rows = np.sort(everyone[high >= sure])
-        close, length = self.rows[rows], self.length[rows]
+        scores = self._exact(rows)
+        self.settled += len(rows) - 1
+        top = int(np.argmax(self.quality[rows] * scores))
+        row = int(rows[top])
+        high[everyone == row] = -np.inf
+        self.favourite = int(everyone[np.argmax(high)])
+        return float(self.quality[row] * scores[top]), float(scores[top]), row
+
+    def _exact(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the scores of rows in float64, from distances that are all worked on alike."""
+        m = self.count
+        close, length = self.rows[rows].astype(self.chosen.dtype, copy=False), self.length[rows]
         gaps = np.empty((len(rows), m))
         self.crew.over_blocks(
             m, 512, lambda a, b: kernels.distances(a, b, close, length, self.chosen, self.chosen_length, gaps)
@@ -330,13 +340,9 @@ class Candidates:
         if not self.by_distance:
             gaps *= self.use_own * self.scale[rows, None] + self.use_theirs * self.theirs[:m]
             gaps.sort(axis=1)
-        scores = kernels.weigh(self._by_distance(rows, gaps) if self.by_distance else gaps, self.weights)
-        self.settled += len(rows) - 1
-        top = int(np.argmax(self.quality[rows] * scores))
-        row = int(rows[top])
-        high[everyone == row] = -np.inf
-        self.favourite = int(everyone[np.argmax(high)])
-        return float(self.quality[row] * scores[top]), float(scores[top]), row
+        return np.asarray(
+            kernels.weigh(self._by_distance(rows, gaps) if self.by_distance else gaps, self.weights)
+        )
 
     def _range(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return where the bins of each row begin, and one over how far they reach: most distances lie within."""

@@ -18,8 +18,6 @@ from assay.select.checkpoint import Checkpoint
 from assay.select.greedy import choosing, grow
 from assay.select.selection import Rules, Selection, quality_weights, start_row
 
-CANDIDATES = "assay.select.candidates:Candidates"
-
 
 def novelselect(
     pool: ArrayLike,
@@ -93,7 +91,10 @@ def novelselect(
     density : array (n,), optional
         Densities computed before; takes the place of `reference`.
     device : str
-        Where the neighbour search of the density runs.
+        Where the neighbour search of the density and the choice run: "cpu", or "cuda", "cuda:1" ... through torch, with
+        the pool in the device's memory, float16 as such. "torch:cpu" runs on the processor what a GPU runs. The same
+        rows in the same order; gains to rounding in float64. Where the best two of different rows differ by less than
+        1e-12 of the score, or than float64 can tell, the processor settles it; ``facts["close_calls"]`` counts that.
     engine : {"local", "ray"}
         Choose in this process, or on Ray workers that each hold a share of the pool and exchange one answer a row.
         The same rows in the same order.
@@ -171,6 +172,10 @@ def novelselect(
     most = len(rules.initial) + budget
 
     def room(bare: bool) -> int:
+        if device != "cpu":
+            from assay.select.through_torch import bins_on
+
+            return bins_on(device, rows, most)
         return bins_within(memory_gb, n, rows.shape[1], most, bare=bare, itemsize=rows.dtype.itemsize)
 
     room(False)  # before the density, which takes longest
@@ -221,10 +226,12 @@ def novelselect(
 
     def arguments(a: int, b: int) -> tuple[Any, ...]:
         return (
-            rows[a:b], scale[a:b], weights[a:b], weights_of_ranks, form.density_side, by_distance, lowest, highest, bins
+            rows[a:b], scale[a:b], weights[a:b], weights_of_ranks, form.density_side, by_distance, lowest, highest, bins,
+            *(() if device == "cpu" else (device,)),
         )  # fmt: skip
 
-    with choosing(CANDIDATES, n, arguments, engine, workers) as steps:
+    candidates = "candidates:Candidates" if device == "cpu" else "through_torch:TorchCandidates"
+    with choosing(f"assay.select.{candidates}", n, arguments, engine, workers) as steps:
         grow(steps, rows, scale, rules, chosen, gains, budget, checkpoint=kept, progress=progress)
         counts = steps.counts()
     rules.warn_of_copies()
