@@ -298,7 +298,9 @@ def choose(
     with talk.stage(name, _expected(name, n, budget + len(inside), d)) as progress:
         found = row.function(matrix, budget=budget, progress=progress, **use)
     if "close_calls" in found.facts:
-        talk.say(f"{name}: {found.facts['close_calls']:,} of {budget:,} choices were too close for {use['device']}")
+        talk.say(
+            f"{name}: {found.facts['close_calls']:,} of {budget:,} choices were too close for {use['device']}"
+        )
     if not len(found.indices):
         raise DataError(
             "threshold must be one that a row passes beside the kept ones; got one that none does. Raise it."

@@ -82,7 +82,10 @@ class Candidates:
         )
         self.inverse = (1.0 / self.length if self.as_given else np.ones(n)).astype(self.kind)
         self.picked = np.empty((most, d), dtype=self.kind)
-        self.chosen, self.chosen_length = np.empty((most, d), np.promote_types(rows.dtype, np.float32)), np.empty(most)
+        self.chosen, self.chosen_length = (
+            np.empty((most, d), np.promote_types(rows.dtype, np.float32)),
+            np.empty(most),
+        )
         self.theirs, self.heavy = np.empty(most), np.empty(most)  # as chosen, and in ascending order
         self.theirs_kind, self.d_own, self.d_theirs = (np.empty(most, dtype=self.kind) for _ in range(3))
         self.weights_to = np.concatenate([[0.0], np.cumsum(weights)])

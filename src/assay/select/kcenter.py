@@ -48,9 +48,9 @@ def kcenter(
     initial_selected, quality, quality_power, groups, max_per_group, skip_duplicates, progress
         As in `assay.select.novelselect`.
     device : str
-        Where it runs: "cpu", or "cuda", "cuda:1" ... through torch, with the pool in the device's memory; "torch:cpu" runs
-        on the processor what a GPU runs. The same rows in the same order, and gains to 1e-12. Where the best two of
-        different rows differ by less than that, the processor settles it; ``facts["close_calls"]`` counts such steps.
+        Where it runs: "cpu", or "cuda", "cuda:1" ... through torch, with the pool in the device's memory; "torch:cpu"
+        runs on the processor what a GPU runs. The same rows in the same order, and gains to 1e-12. Where the best two
+        of different rows differ by less, the processor settles it; ``facts["close_calls"]`` counts such steps.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def kcenter(
     >>> kcenter([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [-1.0, 0.1]], budget=3, start=0).indices.tolist()
     [0, 3, 2]
     """
-    rows = _check.embeddings("pool", pool, directions=True)
+    rows = _check.embeddings("pool", pool, directions=True, narrow=device != "cpu")
     n = len(rows)
     rules = Rules(
         rows,

@@ -158,7 +158,7 @@ def novelselect(
     if isinstance(reference, str):
         _check.choice("reference", reference, ("pool",))
     check_engine(engine, workers, device)
-    rows = _check.embeddings("pool", pool, directions=True)
+    rows = _check.embeddings("pool", pool, directions=True, narrow=device != "cpu")
     n = len(rows)
     rules = Rules(
         rows,
@@ -226,8 +226,8 @@ def novelselect(
 
     def arguments(a: int, b: int) -> tuple[Any, ...]:
         return (
-            rows[a:b], scale[a:b], weights[a:b], weights_of_ranks, form.density_side, by_distance, lowest, highest, bins,
-            *(() if device == "cpu" else (device,)),
+            rows[a:b], scale[a:b], weights[a:b], weights_of_ranks, form.density_side, by_distance, lowest, highest,
+            bins, *(() if device == "cpu" else (device,)),
         )  # fmt: skip
 
     candidates = "candidates:Candidates" if device == "cpu" else "through_torch:TorchCandidates"

@@ -1,13 +1,12 @@
 """NovelSelect and k-center through torch on one device, with the rows that the processor chooses.
 
 As there, rows that cannot win are not looked at (`Candidates` tells why), and the same bounds decide it; the rounds
-are fewer and larger. What 10,000 of 396,000 rows of 4,096 dimensions in float16 come to: 3.2 GB of rows, 0.4 of
-bins and 0.5 of chosen rows on the device. Distances: at most 3.2e13 operations in float32, a second at 50 Tflop/s;
+are fewer and larger. What 10,000 of 396,000 rows of 4,096 dimensions in float16 come to, on paper: 3.2 GB of rows, 0.4
+of bins and 0.5 of chosen rows on the device. Distances: at most 3.2e13 operations in float32, a second at 50 Tflop/s;
 each is scaled, binned and counted once, about 150 bytes, 0.6 TB or a fifth of a second at 3 TB/s beside the atomic
-additions. Scores: some 5 a row, each from all chosen rows again, 8e13 operations and as many sorted runs, two or three
-seconds. Final scores in float64 read 0.16 GB a step, half a second in all. Then 10,000 steps of three to four rounds
-with some 60 launches each: 2 million launches of 5 to 10 microseconds. So it is launches that take the time, 10 to 20
-seconds of about 15 to 25.
+additions. Scores: 25 to 100 a step, each from all chosen rows again, up to 4e13 operations and as many sorted runs.
+Final scores in float64 read 0.16 GB a step, half a second in all. Launches: 310 to 360 a step, counted at n=20,000
+with 2 to 3 rounds a step; 3 to 5 million at 5 to 10 microseconds. Launches, then, take the time: 15 to 50 seconds.
 """
 
 from __future__ import annotations
@@ -41,6 +40,7 @@ def bins_on(name: str, rows: NDArray[np.floating[Any]], most: int, *, wanted: in
     if device.type == "cuda":
         import torch
 
+        torch.cuda.empty_cache()  # what the search for neighbours has left
         has = torch.cuda.mem_get_info(device)[0]
     else:
         has = memory_bytes()
@@ -51,7 +51,7 @@ def bins_on(name: str, rows: NDArray[np.floating[Any]], most: int, *, wanted: in
     if fixed + 8 * n * bins > has:
         raise DataError(
             f"device must have {(fixed + 8 * n * bins) / 1e9:.2f} GB free for {most} of {n} rows of {d} dimensions; "
-            f"got {name!r} with {has / 1e9:.2f} GB. Lower the budget, choose from a part of the pool, or use device cpu."
+            f"got {name!r} with {has / 1e9:.2f} GB. Lower the budget, choose from a part of the pool, or use cpu."
         )
     return bins
 
