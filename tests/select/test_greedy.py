@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from assay.errors import AssayWarning, DataError
-from assay.select import checkpoint, novelselect
+from assay.select import checkpoint, kcenter, novelselect
 from assay.select.candidates import Candidates
 
-SELECTORS = {"novelselect": novelselect}
+SELECTORS = {"novelselect": novelselect, "kcenter": kcenter}
 
 
 def pool(n=600, d=16):
@@ -167,14 +167,20 @@ def test_a_pool_file_that_changes(rows, tmp_path, name):
         ("novelselect", {}),
         ("novelselect", {"variant": "paper"}),
         ("novelselect", {"initial_selected": [5, 300, 17], "skip_duplicates": True}),
+        ("kcenter", {}),
+        (
+            "kcenter",
+            {"initial_selected": [5, 300, 17], "groups": [i % 3 for i in range(600)], "max_per_group": 25},
+        ),
     ],
     ids=str,
 )
 def test_ray_chooses_the_same(ray_started, rows, workers, name, options):
     select = SELECTORS[name]
-    assert equal(
-        select(rows, budget=60, engine="ray", workers=workers, **options), select(rows, budget=60, **options)
-    )
+    here = select(rows, budget=60, **options)
+    there = select(rows, budget=60, engine="ray", workers=workers, **options)
+    assert equal(there, here)
+    assert there.facts.get("radius") == here.facts.get("radius")
 
 
 class Mortal(Candidates):

@@ -84,10 +84,10 @@ SELECTORS = {
     "kcenter": Selector(
         function=kcenter,
         summary="greedy on the distance to the nearest chosen row: covers the pool with equal balls",
-        options=(*_RULES, "quality", "quality_power", "start", "device"),
+        options=(*_RULES, "quality", "quality_power", "start", "device", *_LONG),
         greedy=True,
         seed=0,
-        cost="2 n k d",
+        cost="2 n k d at most; 128 n bytes beside the pool",
         source="Sener & Savarese, ICLR 2018, arXiv 1708.00489",
     ),
     "facility_location": Selector(

@@ -106,6 +106,10 @@ class Spread:
         found = self._actors.all("counts")
         return {name: sum(counts[name] for counts in found) for name in found[0]}
 
+    def radius(self) -> float:
+        """Return the largest radius of all workers."""
+        return float(max(self._actors.all("radius")))
+
     def close(self) -> None:
         """Let go of the workers."""
         self._actors.close()

@@ -179,21 +179,23 @@ def distances(start, stop, rows, lengths, chosen, chosen_lengths, out):  # type:
 
 
 @compiled(fastmath=FAST)
-def nearer(rows, products, first, since, slack, pool, lengths, chosen, chosen_lengths, near):  # type: ignore[no-untyped-def]
+def nearer(rows, products, as_given, first, since, slack, pool, lengths, chosen, chosen_lengths, near):  # type: ignore[no-untyped-def]
     """Lower `near` of `rows` to their distance to the chosen rows from `first` on, leaving out those known `since`.
 
-    `products` holds the cosines, each wrong by `slack` at most; what they cannot rule out is computed in float64.
+    `products` holds the cosines, times the length of the row if it was taken `as_given`, each wrong by `slack` of it
+    at most; what they cannot rule out is computed in float64.
     """
     for at in range(rows.shape[0]):
         i = rows[at]
         start = max(first, since[i]) - first
-        highest = products.dtype.type(-2)
+        turn = 1.0 / lengths[i] if as_given else 1.0
+        highest = products.dtype.type(-np.inf)
         for s in range(start, products.shape[1]):
             highest = max(highest, products[at, s])
-        if 1.0 - highest >= near[i] + slack:
+        if 1.0 - turn * highest >= near[i] + slack:
             continue
         for s in range(start, products.shape[1]):
-            if 1.0 - products[at, s] < near[i] + slack:
+            if 1.0 - turn * products[at, s] < near[i] + slack:
                 near[i] = min(
                     near[i], _gap(pool[i], lengths[i], chosen[first + s], chosen_lengths[first + s])
                 )

@@ -18,6 +18,8 @@ from assay.select.checkpoint import Checkpoint
 from assay.select.greedy import choosing, grow
 from assay.select.selection import Rules, Selection, quality_weights, start_row
 
+CANDIDATES, ON_DEVICE = "assay.select.candidates:Candidates", "assay.select.through_torch:TorchCandidates"
+
 
 def novelselect(
     pool: ArrayLike,
@@ -230,8 +232,7 @@ def novelselect(
             bins, *(() if device == "cpu" else (device,)),
         )  # fmt: skip
 
-    candidates = "candidates:Candidates" if device == "cpu" else "through_torch:TorchCandidates"
-    with choosing(f"assay.select.{candidates}", n, arguments, engine, workers) as steps:
+    with choosing(CANDIDATES if device == "cpu" else ON_DEVICE, n, arguments, engine, workers) as steps:
         grow(steps, rows, scale, rules, chosen, gains, budget, checkpoint=kept, progress=progress)
         counts = steps.counts()
     rules.warn_of_copies()

@@ -315,10 +315,16 @@ class TorchCenters:
     """
 
     def __init__(
-        self, rows: NDArray[np.floating[Any]], quality: NDArray[np.float64], most: int, device: str
+        self,
+        rows: NDArray[np.floating[Any]],
+        quality: NDArray[np.float64],
+        most: int,
+        device: str,
+        crew: Crew,
     ) -> None:
         import torch
 
+        del crew  # nothing here is worth several threads
         bins_on(device, rows, most, wanted=0)
         n, d = rows.shape
         self.rows, self.length, self.quality = rows, norms(rows), quality
@@ -337,31 +343,32 @@ class TorchCenters:
         self.count = self.computed = self.close_calls = 0
 
     def step(
-        self, vectors: NDArray[np.floating[Any]], closed: NDArray[np.int64]
+        self, vectors: NDArray[np.floating[Any]], scales: NDArray[np.float64], closed: NDArray[np.int64]
     ) -> tuple[float, float, int] | None:
         """Take in rows that were chosen, close some candidates, and return the best of the others.
 
         Its distance times its quality, its distance, its row: the lowest of several. None where all are closed.
+        `scales` has no part in it.
         """
         self.t_open[self.on.put(closed)] = False
-        self._add(vectors)
-        return self._farthest(self.t_quality, self.quality, self.t_open)
-
-    def radius(self, vectors: NDArray[np.floating[Any]]) -> float:
-        """Take in the last chosen rows, and return the largest distance of any row to its nearest chosen one."""
-        self._add(vectors)
-        ones, calls = np.ones(len(self.rows)), self.close_calls
-        found = self._farthest(self.on.put(ones), ones, self.t_open | True)
-        self.close_calls = calls
-        return found[1] if found else 0.0
-
-    def _add(self, vectors: NDArray[np.floating[Any]]) -> None:
         for vector, length in zip(vectors, norms(vectors), strict=True):
             m = self.count
             self.chosen[m], self.chosen_length[m] = vector, length
             self.t_chosen[m], self.t_chosen_length[m] = self.on.put(vector), float(length)
             self.t_picked[m] = self.on.put(vector.astype(np.float64) / length)
             self.count += 1
+        return self._farthest(self.t_quality, self.quality, self.t_open)
+
+    def radius(self) -> float:
+        """Return the largest distance of a row, closed or not, to its nearest chosen one."""
+        ones, calls = np.ones(len(self.rows)), self.close_calls
+        found = self._farthest(self.on.put(ones), ones, self.t_open | True)
+        self.close_calls = calls
+        return found[1] if found else 0.0
+
+    def counts(self) -> dict[str, int]:
+        """Return how many distances were compared, and how many choices the processor settled."""
+        return {"compared": self.computed, "close_calls": self.close_calls}
 
     def _farthest(
         self, weights: Any, quality: NDArray[np.float64], allowed: Any
