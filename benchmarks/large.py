@@ -14,6 +14,7 @@ from assay._parallel import over_blocks
 from assay.diversity import novelsum
 from assay.neighbors import local_density
 from assay.select import kcenter, novelselect, random
+from benchmarks.gpu import gpu
 from benchmarks.machine import peak_gb
 from benchmarks.timing import floor, timed
 from benchmarks.vectors import KEEP, large
@@ -222,5 +223,5 @@ def two_stage_100000() -> list[dict]:
 
 LARGE = {
     case.__name__: case
-    for case in (plain_20000, novelselect_large, novelsum_large, density_large, growth, two_stage_100000)
+    for case in (plain_20000, novelselect_large, novelsum_large, density_large, growth, two_stage_100000, gpu)
 }
