@@ -60,7 +60,7 @@ class Wants:
     take: Callable[[Tile], None] | None = None
     near: int = 0
     values: NDArray[np.float64] | None = None  # what `of` gave, filled in
-    known: Known | None = None  # filled in where `near` is more than 0
+    known: Known | None = None  # filled in where `near` is more than 0 and others want distances of these rows
 
 
 Steps = Generator[Sequence[Wants], None, T]
@@ -99,13 +99,17 @@ def steps_of(function: Callable[P, T]) -> Callable[P, Steps[T]]:
 
 
 def serve(wanted: Sequence[Wants], *, engine: str = "local", workers: int | None = None) -> None:
-    """Give everyone what they want, by one pass over each pair of matrices."""
+    """Give everyone what they want, by one pass over each pair of matrices.
+
+    Where nobody wants distances, the nearest are not looked for here: a search for them alone is faster.
+    """
     left = list(wanted)
     while left:
         rows, facing = left[0].rows, _facing(left[0])
         group = [one for one in left if one.rows is rows and _same(_facing(one), facing)]
         left = [one for one in left if all(one is not other for other in group)]
-        _pass(rows, facing, group, engine, workers)
+        if any(one.of is not None or one.take is not None for one in group):
+            _pass(rows, facing, group, engine, workers)
 
 
 def _facing(one: Wants) -> Matrix | None:
