@@ -60,7 +60,7 @@ class Wants:
     take: Callable[[Tile], None] | None = None
     near: int = 0
     values: NDArray[np.float64] | None = None  # what `of` gave, filled in
-    known: Known | None = None  # filled in where `near` is more than 0 and others want distances of these rows
+    known: Known | None = None  # filled in where `near` is set and others want distances of these rows
 
 
 Steps = Generator[Sequence[Wants], None, T]
