@@ -261,3 +261,21 @@ def test_arguments_that_nothing_would_read_are_refused():
     assert len(novelty(T3_X, against=T3_R, density=np.ones(8))) == 8  # by the own density alone
     with pytest.raises(DataError, match=r"reference must be one of self; got 'pool'\."):
         novelsum(T3_X, reference="pool", density_power=0)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"variant": "paper"}, {"density_side": "both", "rank_by": "weighted"}], ids=str
+)
+def test_on_a_device(options):
+    rng = np.random.default_rng(2)
+    rows, reference = (
+        rng.normal(size=(150, 12)).astype(np.float32),
+        rng.normal(size=(400, 12)).astype(np.float32),
+    )
+    there = novelsum(rows, reference=reference, device="torch:cpu", **options)
+    assert_allclose(there, novelsum(rows, reference=reference, **options), rtol=1e-7)
+    exact = {
+        name: matrix.astype(np.float64) for name, matrix in (("embeddings", rows), ("reference", reference))
+    }
+    there = novelsum(**exact, device="torch:cpu", **options)
+    assert_allclose(there, novelsum(**exact, **options), rtol=1e-12)

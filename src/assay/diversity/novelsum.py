@@ -89,7 +89,8 @@ def novelsum(
     density : array (n,), optional
         Densities computed before, one a row of `embeddings`, positive. Takes the place of `reference`.
     device : str
-        Where the neighbour search of the density runs.
+        Where the neighbour search of the density and the products of the set with itself run, see
+        `assay.neighbors.knn`. On another than "cpu" the value differs by rounding, some 1e-8 of it.
     engine : {"local", "ray"}
         "ray": blocks of rows are measured by Ray workers that have both matrices in the object store of their
         machine. The value is the same, to the last bit, for any number of workers.

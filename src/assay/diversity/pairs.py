@@ -19,6 +19,7 @@ from assay import _ray
 from assay._parallel import over_blocks
 from assay.errors import warn
 from assay.neighbors import Known, equal_rows, norms, same_rows, unit_rows
+from assay.neighbors.through_torch import products_on
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -67,20 +68,21 @@ Steps = Generator[Sequence[Wants], None, T]
 
 
 def stepwise(steps: Callable[P, Steps[T]]) -> Callable[P, T]:
-    """Return the plain function of a measure that is written as steps; its `engine` and `workers` serve it."""
+    """Return the plain function of a measure that is written as steps; its `engine`, `workers`, `device` serve it."""
 
     @functools.wraps(steps)
     def whole(*args: P.args, **kwargs: P.kwargs) -> T:
         walk = steps(*args, **kwargs)
         engine: Any = kwargs.get("engine", "local")
         workers: Any = kwargs.get("workers")
+        device: Any = kwargs.get("device", "cpu")
         while True:
             try:
                 wanted = next(walk)
             except StopIteration as done:
                 value: T = done.value
                 return value
-            serve(wanted, engine=engine, workers=workers)
+            serve(wanted, engine=engine, workers=workers, device=device)
 
     return whole
 
@@ -98,7 +100,9 @@ def steps_of(function: Callable[P, T]) -> Callable[P, Steps[T]]:
     return none
 
 
-def serve(wanted: Sequence[Wants], *, engine: str = "local", workers: int | None = None) -> None:
+def serve(
+    wanted: Sequence[Wants], *, engine: str = "local", workers: int | None = None, device: str = "cpu"
+) -> None:
     """Give everyone what they want, by one pass over each pair of matrices.
 
     Where nobody wants distances, the nearest are not looked for here: a search for them alone is faster.
@@ -109,7 +113,7 @@ def serve(wanted: Sequence[Wants], *, engine: str = "local", workers: int | None
         group = [one for one in left if one.rows is rows and _same(_facing(one), facing)]
         left = [one for one in left if all(one is not other for other in group)]
         if any(one.of is not None or one.take is not None for one in group):
-            _pass(rows, facing, group, engine, workers)
+            _pass(rows, facing, group, engine, workers, device)
 
 
 def _facing(one: Wants) -> Matrix | None:
@@ -136,11 +140,12 @@ class Tiles:
         near: int,
         of: Sequence[Callable[[Tile], NDArray[np.float64]]],
         takers: Sequence[Callable[[Tile], None]] = (),
+        product: Callable[[int, int], Matrix] | None = None,
     ) -> None:
         self._unit, self._theirs = unit, unit if theirs is None else theirs
         self._own = theirs is None
         self._number, self._theirs_number = number, theirs_number
-        self._near, self._of, self._takers = near, of, takers
+        self._near, self._of, self._takers, self._product = near, of, takers, product
         kind = unit.dtype.type
         self._tiny = kind(1e-3 if kind is np.float32 else 1e-9)  # below, rounding shows: subtract directly
         self.rounding = float((unit.shape[1] + 8) * np.finfo(kind).eps)  # for any order of summation
@@ -150,7 +155,7 @@ class Tiles:
     ) -> tuple[list[NDArray[np.float64]], NDArray[np.int64], NDArray[np.float64]]:
         """Return for rows start..stop the value of each of `of`, the nearest rows and the distance of the next."""
         unit, theirs, m = self._unit, self._theirs, len(self._theirs)
-        gap = unit[start:stop] @ theirs.T
+        gap = unit[start:stop] @ theirs.T if self._product is None else self._product(start, stop)
         np.subtract(1, gap, out=gap)
         np.maximum(gap, 0, out=gap)
         if self._own:
@@ -185,12 +190,18 @@ class Tiles:
 
 
 def _pass(
-    rows: Matrix, facing: Matrix | None, group: Sequence[Wants], engine: str, workers: int | None
+    rows: Matrix,
+    facing: Matrix | None,
+    group: Sequence[Wants],
+    engine: str,
+    workers: int | None,
+    device: str,
 ) -> None:
     """Walk over tiles of the distances of `rows` to `facing`, each made by one product and seen by all of `group`.
 
     Memory: per thread or Ray worker a tile of at most max(64 m, 2**24) distances, and a share of 2**19 of them that
-    takers copy. The tiles are the same for any number of workers, and so are all bits.
+    takers copy. The tiles are the same for any number of workers, and so are all bits. On a device: the products, and
+    `facing` in its memory.
     """
     unit = unit_rows(rows)
     theirs = unit if facing is None else unit_rows(facing)
@@ -220,7 +231,7 @@ def _pass(
     found = np.empty((n, near), dtype=np.int64)
     edge = np.empty(n)
     block = max(64, min(1024, 2**24 // m))
-    tiles = Tiles(*given, takers)
+    tiles = Tiles(*given, takers, None if device == "cpu" else products_on(device, unit, theirs))
 
     def put(start: int, answer: Any) -> None:
         several, nearest, beyond = answer

@@ -148,7 +148,7 @@ def together(
                 del walks[name]
                 if progress is not None:
                     progress(len(ended), len(names))
-        serve(wanted, engine=engine, workers=workers)
+        serve(wanted, engine=engine, workers=workers, device=device)
     for text in dict.fromkeys(text for name in names for text in told[name]):
         warn(text)
     return {

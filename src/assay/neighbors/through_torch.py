@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +14,11 @@ from assay import _check
 from assay.errors import DataError
 from assay.neighbors.search import Lists, Side
 
+_turn, _users, _before = (
+    threading.Lock(),
+    0,
+    False,
+)  # who needs full products, and the setting before the first did
 ON_PROCESSOR = 2**28  # bytes that blocks take where torch runs on the processor
 
 
@@ -48,12 +54,35 @@ def full_products() -> Iterator[None]:
     """Have float32 products made of float32 numbers, not of rounded ones (TF32)."""
     import torch
 
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
+    global _users, _before
+    with _turn:
+        if not _users:
+            _before = torch.backends.cuda.matmul.allow_tf32
+            torch.backends.cuda.matmul.allow_tf32 = False
+        _users += 1
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
+        with _turn:
+            _users -= 1
+            if not _users:
+                torch.backends.cuda.matmul.allow_tf32 = _before
+
+
+def products_on(
+    name: str, mine: NDArray[np.floating[Any]], theirs: NDArray[np.floating[Any]]
+) -> Callable[[int, int], NDArray[np.floating[Any]]]:
+    """Return a function that multiplies rows of one matrix with all of another on a device, where the other stays."""
+    device = device_of(name)
+    import torch
+
+    held = torch.from_numpy(theirs).to(device)
+
+    def product(start: int, stop: int) -> NDArray[np.floating[Any]]:
+        with full_products():
+            return np.asarray((torch.from_numpy(mine[start:stop]).to(device) @ held.T).cpu().numpy())
+
+    return product
 
 
 def propose_torch(
