@@ -128,5 +128,6 @@ def tfidf(*sets: list[dict[str, Any]]) -> list[np.ndarray]:
 
 
 def files_in(folder: Path) -> set[str]:
-    """Return the names of what lies in a folder, hidden files too, embeddings aside."""
-    return {path.name for path in folder.iterdir()} - {"embeddings"} if folder.exists() else set()
+    """Return the names of what lies in a folder, hidden files too, but for what a next run goes on from."""
+    names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    return {name for name in names if name != "embeddings" and not name.startswith(".unfinished-")}
