@@ -10,26 +10,10 @@ compared with the chosen rows when there were `since[i]` of them.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numba import njit
 
-FAST = {"reassoc", "contract", "nsz"}  # sums may be reordered to fill vector registers; nan and inf stay
-
-
-def compiled(**options: Any) -> Any:
-    """Return numba's compiler: without the interpreter's lock, kept on disk where there is a place to write."""
-
-    def compile_it(function: Any) -> Any:
-        try:
-            return njit(cache=True, nogil=True, **options)(function)
-        except (
-            RuntimeError
-        ):  # neither the package's folder nor the user's can be written: compile in each process
-            return njit(nogil=True, **options)(function)
-
-    return compile_it
+from assay.neighbors.kernels import FAST, compiled
 
 
 @njit(fastmath=FAST)
