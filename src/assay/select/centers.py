@@ -54,6 +54,8 @@ class Centers:
         start, self.count = self.count, self.count + len(vectors)
         self.chosen[start : self.count], self.chosen_length[start : self.count] = vectors, norms(vectors)
         self.picked[start : self.count] = vectors / self.chosen_length[start : self.count, None]
+        if not start:  # with every bound infinite, all rows would be among the highest
+            self._bring(np.arange(len(self.rows)))
         if not self.allowed.any():
             return None
         row = self._farthest(self.quality, self.allowed)
