@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -83,3 +85,20 @@ def test_ray_workers_give_the_same_bytes(ray_started, statistic):
     here = local_density(rows, reference=pool, statistic=statistic)
     there = local_density(rows, reference=pool, statistic=statistic, engine="ray", workers=3)
     assert here.tobytes() == there.tobytes()
+
+
+def test_a_pool_in_a_file_is_not_copied(tmp_path):
+    rng = np.random.default_rng(5)
+    pool = np.lib.format.open_memmap(tmp_path / "pool.npy", "w+", np.float32, (12_000, 1024))
+    for start in range(0, 12_000, 1000):
+        pool[start : start + 1000] = rng.standard_normal((1000, 1024), dtype=np.float32)
+    pool[9000] = pool[11]
+    mapped = np.load(tmp_path / "pool.npy", mmap_mode="r")
+    local_density(mapped[:50])  # compiles
+    tracemalloc.start()
+    within = local_density(mapped)
+    local_density(mapped[:3000], reference=mapped)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < mapped.nbytes / 2
+    assert within[[11, 9000]].tolist() == local_density(np.array(pool[[11, 9000]]), reference=pool).tolist()

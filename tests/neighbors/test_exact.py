@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from assay import _parallel
 from assay.errors import DataError, MissingExtraError
-from assay.neighbors import knn
+from assay.neighbors import knn, local_density
 from assay.neighbors.exact import METRICS
 
 
@@ -76,6 +77,24 @@ def test_torch_finds_the_same():
     there = knn(queries, 9, reference=rows, device="torch:cpu")
     assert here.indices.tobytes() == there.indices.tobytes()
     assert here.distances.tobytes() == there.distances.tobytes()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("metric", ["cosine", "sqeuclidean"])
+def test_rows_among_themselves_over_many_blocks(monkeypatch, metric, threads):
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(2300, 9)).astype(np.float32)  # five blocks of 512, the last one not full
+    rows[rng.permutation(2300)[:300]] = rows[rng.integers(2300, size=300)]  # ties across blocks
+    monkeypatch.setattr(_parallel, "cores", lambda: threads)
+    found = knn(rows, 7, metric=metric)
+    asked = rng.permutation(2300)[:40]
+    index, distances = plain(rows[asked], 9, rows, metric)
+    for row, near, at, gap in zip(asked, index, found.indices[asked], found.distances[asked], strict=True):
+        assert at.tolist() == [other for other in near if other != row][:7]
+        assert_allclose(gap, distances[list(asked).index(row)][near != row][:7], rtol=1e-12, atol=1e-15)
+    within = local_density(rows, neighbors=7)
+    against = local_density(rows, neighbors=7, reference=rows.copy())  # searched row by row
+    assert within.tobytes() == against.tobytes()
 
 
 def test_huge_and_tiny_numbers_keep_their_order():

@@ -239,8 +239,7 @@ def _settle(
     from assay.neighbors.kernels import settle
 
     indices, squares = np.empty((len(queries), k), dtype=np.int64), np.empty((len(queries), k))
-    beyond = slack / answering.scale**2
-    keys = 2.0 * keys.astype(np.float64) / answering.scale**2
+    shrink = answering.scale**2
 
     def work(start: int, stop: int) -> None:
         here = queries[start:stop]
@@ -257,9 +256,9 @@ def _settle(
             answering.length,
             asking.cosine,
             at.astype(np.int64, copy=False),
-            keys[start:stop],
+            2.0 * keys[start:stop].astype(np.float64) / shrink,
             rows[start:stop].astype(np.int64, copy=False),
-            beyond[start:stop],
+            slack[start:stop] / shrink,
             indices[start:stop],
             squares[start:stop],
         )
