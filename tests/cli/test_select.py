@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import signal
 import subprocess
 import time
@@ -506,3 +507,16 @@ def test_a_choice_in_two_stages(assay: Assay, tmp_path: Path) -> None:
     assert (done.code, "--parts must be left out with method 'random'" in done.err) == (2, True)
     done = assay(*command, "no", "--parts", 0)
     assert (done.code, "--parts must be >= 1; got 0." in done.err) == (2, True)
+
+
+def test_on_a_device_the_choice_is_the_same_and_close_calls_are_told(assay: Assay, tmp_path: Path) -> None:
+    angle = np.arange(1, 8) * 0.4  # mirrored rows are equally far from the first
+    angle = np.concatenate([[0.0], angle, -angle])
+    np.save(tmp_path / "v.npy", np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32))
+    options = ["--budget", 12, "--neighbors", 2, "--start", "0", "--compare", "kcenter"]
+    assert assay("select", "v.npy", *options, "-o", "one").code == 0
+    done = assay("select", "v.npy", *options, "-o", "two", "--device", "torch:cpu")
+    assert done.code == 0, done.err
+    assert chosen(tmp_path / "two") == chosen(tmp_path / "one")
+    for method in ("novelselect", "kcenter"):
+        assert re.search(rf"{method}: [1-9] of 12 choices were too close for torch:cpu", done.err)

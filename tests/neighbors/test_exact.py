@@ -131,8 +131,9 @@ def test_errors(arguments, options, text):
 def test_devices_that_are_not_there():
     with pytest.raises(DataError, match=r"device must be one that this machine has; got 'cuda:99'"):
         knn([[1.0], [2.0]], 1, device="cuda:99")
-    with pytest.raises(DataError, match=r"device must be cpu, cuda or cuda:N; got 'gpu'\."):
-        knn([[1.0], [2.0]], 1, device="gpu")
+    for name in ("gpu", "mps", "meta"):
+        with pytest.raises(DataError, match=rf"device must be cpu, cuda or cuda:N; got '{name}'\."):
+            knn([[1.0], [2.0]], 1, device=name)
 
 
 def test_missing_torch_is_named(monkeypatch):

@@ -31,7 +31,9 @@ def device_of(name: str) -> Any:
     try:
         device = torch.device(name.removeprefix("torch:"))
     except RuntimeError:
-        raise DataError(f"device must be cpu, cuda or cuda:N; got {name!r}.") from None
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):  # others have no float64
+        raise DataError(f"device must be cpu, cuda or cuda:N; got {name!r}.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise DataError(
             f"device must be one that this machine has; got {name!r} and {torch.cuda.device_count()} CUDA devices. "
