@@ -6,7 +6,8 @@ the others::
     step(vectors, scales, closed) -> (score times quality, score, row) or None
 
 Their answer depends on nothing but what they were told: whether one row at a time or all at once, the rows are the
-same, and on the processor the bits of the scores too. So a choice can go on from the rows that were chosen before, and a lost worker be made again.
+same, and on the processor the bits of the scores too. So a choice can go on from the rows that were chosen before,
+and a lost worker be made again.
 """
 
 from __future__ import annotations
