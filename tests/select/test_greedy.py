@@ -12,9 +12,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from assay._parallel import Crew
 from assay.errors import AssayWarning, DataError
 from assay.select import checkpoint, kcenter, novelselect
 from assay.select.candidates import Candidates
+from assay.select.centers import Centers
+from tests.oracles.novelsum import cosine_distances
 
 SELECTORS = {"novelselect": novelselect, "kcenter": kcenter}
 
@@ -183,6 +186,47 @@ def test_ray_chooses_the_same(ray_started, rows, workers, name, options):
     assert there.facts.get("radius") == here.facts.get("radius")
 
 
+def candidates(name, rows, scale, quality, crew):
+    if name == "centers":
+        return Centers(rows, quality, 80, crew)
+    lowest, highest = float(scale.min()), float(scale.max())
+    weights = 1.0 / np.arange(1, 81)
+    return Candidates(
+        rows, scale, quality, weights, "both", name == "by distance", lowest, highest, 128, crew
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["centers", "weighted", "by distance"])
+def test_told_at_once_or_one_by_one(rows, name, dtype):
+    rng = np.random.default_rng(8)
+    rows = (rows * rng.uniform(0.1, 9, size=(600, 1))).astype(dtype)
+    scale, quality = rng.uniform(0.3, 1, size=600), rng.uniform(0.9, 1.1, size=600)
+    scale[300:340], quality[300:340] = scale[:40], quality[:40]  # the copies tie
+    with Crew() as crew:
+        steps = candidates(name, rows, scale, quality, crew)
+        told, answers = [17], []
+        while len(told) < 60:
+            answers.append(steps.step(rows[told[-1:]], scale[told[-1:]], np.array(told[-1:])))
+            told.append(answers[-1][2])
+        for count in (1, 2, 30, 59):
+            again = candidates(name, rows, scale, quality, crew)
+            assert (
+                again.step(rows[told[:count]], scale[told[:count]], np.array(told[:count]))
+                == answers[count - 1]
+            )
+            if count < 59:  # and it goes on alike
+                more = told[count:59]
+                assert again.step(rows[more], scale[more], np.array(more)) == answers[-1]
+            if name == "centers":
+                assert again.radius() == again.radius()
+                assert again.radius() == steps.radius()
+                near = cosine_distances(rows.astype(np.float64))[:, told[:59]].min(axis=1)
+                assert abs(steps.radius() - near.max()) < 1e-12
+        shut = np.setdiff1d(np.arange(600), told)
+        assert again.step(rows[:0], scale[:0], np.r_[shut, told]) is None
+
+
 class Mortal(Candidates):
     """Candidates whose process is killed when 30 rows are chosen, once for each of two shares."""
 
@@ -220,11 +264,24 @@ def test_a_pool_in_a_file_is_never_in_memory_whole(tmp_path):
     del file
     mapped = np.load(tmp_path / "pool.npy", mmap_mode="r")
     novelselect(mapped[:300], budget=5, density=np.ones(300))  # what is compiled takes memory too
-    tracemalloc.start()
-    try:
-        found = novelselect(mapped, budget=40, density=np.ones(n))
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert len(found.indices) == 40
-    assert peak < n * d * 4 / 2
+    kcenter(mapped[:300], budget=5)
+    for select in (
+        lambda: novelselect(mapped, budget=40, density=np.ones(n)),
+        lambda: kcenter(mapped, budget=40),
+    ):
+        tracemalloc.start()
+        try:
+            found = select()
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert len(found.indices) == 40
+        assert peak < n * d * 4 / 2
+
+
+def test_too_little_memory_for_kcenter_is_said_at_once():
+    rows = np.random.default_rng(0).normal(size=(30_000, 3)).astype(np.float32)
+    with pytest.raises(
+        DataError, match=r"memory_gb must be at least 0\.2\d for 20000 of 30000 rows .* got 0\.1, and"
+    ):
+        kcenter(rows, budget=20_000, memory_gb=0.1)
