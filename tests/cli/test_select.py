@@ -486,6 +486,13 @@ def test_too_little_memory_and_a_wrong_reference_are_said_before_the_work(
     assert done.code == 2
     assert "error: --memory-gb must be at least 0.27 for 9 of 40 rows" in done.err
     assert "density:" not in done.err
+    for method in ("novelselect", "kcenter"):
+        done = assay("select", "v.npy", "--budget", 9, "--memory-gb", 0, "--method", method, "-o", method)
+        assert (done.code, "--memory-gb must be > 0; got 0.0." in done.err, "density:" in done.err) == (
+            2,
+            True,
+            False,
+        )
     done = assay("select", "v.npy", "--budget", 9, "--reference", "wide.npy", "-o", "wide")
     assert done.code == 2
     assert "reference must have as many dimensions as pool" in done.err

@@ -15,7 +15,7 @@ import pytest
 from assay._parallel import Crew
 from assay.errors import AssayWarning, DataError
 from assay.select import checkpoint, kcenter, novelselect
-from assay.select.candidates import Candidates
+from assay.select.candidates import Candidates, bins_within
 from assay.select.centers import Centers
 from tests.oracles.novelsum import cosine_distances
 
@@ -225,6 +225,13 @@ def test_told_at_once_or_one_by_one(rows, name, dtype):
                 assert abs(steps.radius() - near.max()) < 1e-12
         shut = np.setdiff1d(np.arange(600), told)
         assert again.step(rows[:0], scale[:0], np.r_[shut, told]) is None
+
+
+def test_memory_is_that_of_a_worker():
+    size = {"bare": False, "itemsize": 4, "engine": "ray"}
+    with pytest.raises(DataError, match=r"memory_gb must be at least 0\.35 for 10 of 300000 rows"):
+        bins_within(0.29, 300_000, 8, 10, **size, workers=1)
+    assert bins_within(0.29, 300_000, 8, 10, **size, workers=6) == 32
 
 
 class Mortal(Candidates):

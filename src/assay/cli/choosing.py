@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay import _check
-from assay._files import atomic
 from assay.cli.console import Talk
 from assay.cli.estimate import seconds_of_products
 from assay.diversity.novelsum import resolve_density_power, resolve_variant
 from assay.errors import DataError
 from assay.neighbors import local_density
 from assay.select import SELECTORS, Selection, in_parts
-from assay.select.candidates import bins_within
-from assay.select.checkpoint import fingerprint
+from assay.select.candidates import MEMORY_GB, bins_within
+from assay.select.checkpoint import fingerprint, read_kept, write_kept
 
 # options of the chosen method alone: the methods beside it show what it does without them
 OWN = ("start", "quality", "quality_power", "quality_weight", "groups", "max_per_group", "skip_duplicates")
@@ -205,13 +204,12 @@ class Keep:
         """Return the density kept under `key`, if there is one."""
         if not self.file("density").exists():
             return None
-        with open(self.file("density"), "rb") as f, np.load(f, allow_pickle=False) as kept:
-            return np.asarray(kept["density"]) if str(kept["key"]) == key else None
+        kept, found = read_kept(self.file("density"), "density")
+        return np.asarray(found) if kept == key else None
 
     def set_density(self, key: str, density: NDArray[np.float64]) -> None:
         """Keep a density under `key`."""
-        with atomic(self.file("density")) as f:
-            np.savez(f, key=np.array(key), density=density)
+        write_kept(self.file("density"), key, {"density": density})
 
     def clear(self) -> None:
         """Remove the files."""
@@ -234,8 +232,11 @@ def density(
     _check.same_width("pool", matrix, "reference", against)
     form = resolve_variant(settings["variant"], None, settings["density_statistic"])
     options = {"neighbors": settings["neighbors"], "statistic": form.density_statistic}
-    key = "" if keep is None else fingerprint(matrix, options | {"reference": fingerprint(against, {})})
-    found = None if keep is None else keep.density(key)
+    key, found = "", None
+    if keep is not None:
+        other = None if against is matrix else fingerprint(against, {})
+        key = fingerprint(matrix, options | {"reference": other})
+        found = keep.density(key)
     if found is None:
         expect = seconds_of_products(len(matrix), len(against), matrix.shape[1])
         with talk.stage("density", f"{len(matrix):,} rows against {len(against):,}, {expect}"):
@@ -248,17 +249,36 @@ def density(
 
 
 def check_memory(
-    names: list[str], matrix: NDArray[np.floating[Any]], most: int, memory_gb: float | None, device: str
+    names: list[str],
+    matrix: NDArray[np.floating[Any]],
+    most: int,
+    settings: dict[str, Any],
+    device: str,
+    *,
+    engine: str,
+    workers: int | None,
 ) -> None:
     """Raise, before the density is computed, if a method would not fit into memory."""
-    if device != "cpu":
-        if any("device" in SELECTORS[name].options for name in names):
+    memory_gb = MEMORY_GB if settings["memory_gb"] is None else settings["memory_gb"]
+    n, d = matrix.shape
+    if settings["parts"] is not None:  # a part, or the rows of the second stage
+        n = min(n, max(-(-n // settings["parts"]), 2 * most))
+    for name in names:
+        if "memory_gb" not in SELECTORS[name].options:
+            continue
+        if device != "cpu":
             from assay.select.through_torch import bins_on
 
-            bins_on(device, matrix, most)
-    elif "novelselect" in names:
-        n, d = matrix.shape
-        bins_within(8.0 if memory_gb is None else memory_gb, n, d, most, bare=False, itemsize=matrix.itemsize)
+            bins_on(device, matrix[:n], most)
+        else:
+            bins_within(
+                memory_gb,
+                *(n, d, most),
+                bare=name == "kcenter",
+                itemsize=matrix.itemsize,
+                engine=engine,
+                workers=workers,
+            )
 
 
 def choose(
@@ -292,11 +312,12 @@ def choose(
     if row.seed is not None:
         use["seed"] = row.seed if settings["seed"] is None else settings["seed"]
     n, d = matrix.shape
-    if settings.get("parts") and "memory_gb" in row.options:
-        with talk.stage(name, f"in {settings['parts']} parts") as progress:
-            return _in_parts(row.function, matrix, budget, inside, use, settings["parts"])
+    parts = settings["parts"] if "memory_gb" in row.options else None
     with talk.stage(name, _expected(name, n, budget + len(inside), d)) as progress:
-        found = row.function(matrix, budget=budget, progress=progress, **use)
+        if parts is not None:
+            found = _in_parts(row.function, matrix, budget, inside, use, parts)
+        else:
+            found = row.function(matrix, budget=budget, progress=progress, **use)
     if "close_calls" in found.facts:
         talk.say(
             f"{name}: {found.facts['close_calls']:,} of {budget:,} choices were too close for {use['device']}"

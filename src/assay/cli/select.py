@@ -216,7 +216,8 @@ def select(
         _check.same_width("pool", matrix, "initial", kept.matrix)
         inside = np.arange(len(matrix), len(matrix) + len(kept))
         matrix = np.concatenate([matrix, kept.matrix])
-    choosing.check_memory(methods, matrix, k + len(inside), memory_gb, embedding.search_device)
+    most = k + len(inside)
+    choosing.check_memory(methods, matrix, most, settings, embedding.search_device, **embedding.spread)
     if reference != "none":
         against = pool.matrix if other is None else other.matrix
         settings["density"] = choosing.density(
@@ -237,7 +238,8 @@ def select(
             )
         near = nearest_earlier(matrix, selection.indices, inside.tolist())
 
-    pool.check_unchanged()
+    if pool.shape is None:  # records are read again below, and looked at then
+        pool.check_unchanged()
     with staged(folder) as stage:
         outputs = ["selection.csv"]
         _write_table(stage / "selection.csv", selection, pool.ids, settings.get("density"), near)

@@ -111,21 +111,6 @@ def keep_both(products, own, theirs, mine, first, keys, rows, their_keys, their_
             limit = own[i] - keys[i, 0]
 
 
-@compiled()
-def lowest(gaps, keys, rows):  # type: ignore[no-untyped-def]
-    """Fill the list of each row with its lowest gaps."""
-    zero = np.zeros(CHUNK, dtype=gaps.dtype)
-    for i in range(gaps.shape[0]):
-        line = gaps[i]
-        for start in range(0, line.shape[0], CHUNK):
-            stop = min(start + CHUNK, line.shape[0])
-            if not _any(zero[: stop - start], line[start:stop], -keys[i, 0]):
-                continue
-            for j in range(start, stop):
-                if line[j] < keys[i, 0]:
-                    _put(keys[i], rows[i], line[j], j)
-
-
 @njit(fastmath=FAST)
 def _square(a, b):  # type: ignore[no-untyped-def]
     total = 0.0

@@ -10,23 +10,38 @@ from numpy.typing import NDArray
 
 from assay import _check
 from assay._parallel import Crew, memory_bytes
+from assay._ray import worker_count
 from assay.errors import DataError
 from assay.neighbors import norms
 from assay.select import kernels
 
 FARTHEST = 2.0  # no cosine distance is larger
 TOGETHER = 512  # chosen rows that are taken in at a time
+MEMORY_GB = 8.0  # by default
 MOST_BINS, FEWEST_BINS = 128, 16
 ROW_BYTES = 128  # kept for each row beside its bins
 BLOCK_BYTES = 2**28
 
 
-def bins_within(memory_gb: float, n: int, d: int, most: int, *, bare: bool, itemsize: int) -> int:
+def bins_within(
+    memory_gb: float,
+    n: int,
+    d: int,
+    most: int,
+    *,
+    bare: bool,
+    itemsize: int,
+    engine: str,
+    workers: int | None,
+) -> int:
     """Return how many bins a row gets so that n candidates stay within `memory_gb`; none where ranks are `bare`.
 
-    Counted is all that is kept beside the pool itself: the state of each row, the chosen rows, and blocks at work.
+    Counted is all that is kept beside the pool itself: the state of each row, the chosen rows, and blocks at work; on
+    Ray for the share of one worker.
     """
     _check.at_least("memory_gb", memory_gb, 0, strict=True)
+    if engine == "ray":
+        n = -(-n // worker_count(workers))
     fixed = n * ROW_BYTES + most * (d * (itemsize + (8 if bare else 4)) + 64) + BLOCK_BYTES
     bins = 0 if bare else MOST_BINS
     while bins > FEWEST_BINS and fixed + 8 * n * bins > memory_gb * 1e9:
@@ -41,11 +56,27 @@ def bins_within(memory_gb: float, n: int, d: int, most: int, *, bare: bool, item
     return bins
 
 
+def multiplied_as_given(rows: NDArray[np.floating[Any]], length: NDArray[np.float64]) -> bool:
+    """Return whether rows are multiplied as they are, and their length is divided out afterwards."""
+    return bool(rows.dtype == np.float32 and 1e-12 < length.min() <= length.max() < 1e12)
+
+
+def gather(
+    rows: NDArray[np.floating[Any]],
+    length: NDArray[np.float64],
+    some: NDArray[np.int64],
+    kind: np.dtype[Any] | None,
+) -> NDArray[np.floating[Any]]:
+    """Return some rows to multiply: their directions, rounded to `kind`, or as given where that is None."""
+    block: NDArray[np.floating[Any]] = rows[some]
+    return block if kind is None else (block / length[some, None]).astype(kind)
+
+
 class Candidates:
     """Some rows of the pool (all, or a worker's share), and the chosen rows as far as they are told.
 
-    For every candidate the distances to the chosen rows are counted in bins, which bound its score from above to a
-    few ten-thousandths. Where that is not enough the score is computed, in float32, and what rounding leaves open
+    For every candidate the distances to the chosen rows are counted in bins, which bound its score from above to some
+    0.05 %. Where that is not enough the score is computed, in float32, and what rounding leaves open
     is settled in float64. Which rows are compared with which, and when, changes no result.
 
     `rows` (n, d) with the density weights `scale` and the `quality` of each; the weights of the ranks; `lowest` and
@@ -74,12 +105,7 @@ class Candidates:
         self.use_theirs = self.kind.type(density_side in ("neighbor", "both"))
         self.error = (d + 24) * (2.0**-53 if by_distance else 2.0**-24)
         self.length = norms(rows)
-        # float32 rows of ordinary length are multiplied as they are, and their length is divided out afterwards
-        self.as_given = (
-            rows.dtype == np.float32
-            and not by_distance
-            and 1e-12 < self.length.min() <= self.length.max() < 1e12
-        )
+        self.as_given = not by_distance and multiplied_as_given(rows, self.length)
         self.inverse = (1.0 / self.length if self.as_given else np.ones(n)).astype(self.kind)
         self.picked = np.empty((most, d), dtype=self.kind)
         self.chosen, self.chosen_length = (
@@ -99,16 +125,11 @@ class Candidates:
         self.bins = np.zeros((n, 0 if by_distance else bins), dtype=np.int64)
         self.low, self.per = self._range()
         self.since = np.zeros(n, dtype=np.int64)
-        self.later = np.zeros(
-            n
-        )  # with no row chosen, the score is 0; what it has grown to at most since it was exact
+        self.later = np.zeros(n)  # what the score, 0 with no row chosen, can have grown to since it was exact
         self.base = np.zeros(n)
         self.allowed = np.ones(n, dtype=bool)
-        self._found, self._bounds = np.empty(n, dtype=np.int64), np.empty(n)
-        self.active = np.empty(
-            0, dtype=np.int64
-        )  # all others score less than `rest` when a, b were `rest_at`
-        self.rest, self.rest_at = np.inf, (0.0, 0.0)
+        self.active = np.empty(0, dtype=np.int64)  # all others scored less than
+        self.rest, self.rest_at = np.inf, (0.0, 0.0)  # when a, b of the bounds were these
         self.steepest = float((quality * scale).max()), float(quality.max())
         self.favourite = 0  # the best after the last one taken: evaluated first
         self.evaluations = self.compared = self.settled = 0
@@ -138,9 +159,7 @@ class Candidates:
             self.favourite = int(self.allowed.argmax())
             if not self.allowed[self.favourite]:
                 return None
-        current: list[
-            tuple[NDArray[np.int64], NDArray[np.float64]]
-        ] = []  # rows evaluated, and their highest scores
+        current: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []  # rows evaluated, highest scores
         first = np.array([self.favourite])
         self._bring(first)
         sure = self._evaluate(first, current)  # some row scores at least this
@@ -230,8 +249,7 @@ class Candidates:
 
     def _gather(self, rows: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
         """Return rows to multiply with `picked`."""
-        block = self.rows[rows]
-        return block if self.as_given else (block / self.length[rows, None]).astype(self.kind)
+        return gather(self.rows, self.length, rows, None if self.as_given else self.kind)
 
     def _bring(self, rows: NDArray[np.int64]) -> None:
         """Compare rows with the chosen ones that they have not seen, and tighten their bounds."""

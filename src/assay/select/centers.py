@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from assay._parallel import Crew
 from assay.neighbors import norms
 from assay.select import kernels
-
-TOGETHER = 512  # chosen rows that are compared at a time
+from assay.select.candidates import TOGETHER, gather, multiplied_as_given
 
 
 class Centers:
@@ -31,8 +30,7 @@ class Centers:
         self.crew, self.rows, self.quality = crew, rows, quality
         self.length = norms(rows)
         self.slack = (d + 24) * 2.0**-24  # of a float32 distance, for any order of summation
-        # float32 rows of ordinary length are multiplied as they are, and their length is divided out afterwards
-        self.as_given = rows.dtype == np.float32 and 1e-12 < self.length.min() <= self.length.max() < 1e12
+        self.as_given = multiplied_as_given(rows, self.length)
         self.picked = np.empty((most, d), dtype=np.float32)
         self.chosen, self.chosen_length = np.empty((most, d), dtype=rows.dtype), np.empty(most)
         self.near = np.full(n, np.inf)
@@ -107,9 +105,7 @@ class Centers:
 
         def work(start: int, stop: int) -> None:
             some = rows[start:stop]
-            block = self.rows[some]
-            if not self.as_given:
-                block = (block / self.length[some, None]).astype(np.float32)
+            block = gather(self.rows, self.length, some, None if self.as_given else self.picked.dtype)
             for first in range(self.since[some[0]], self.count, TOGETHER):
                 products = block @ self.picked[first : min(first + TOGETHER, self.count)].T
                 kernels.nearer(

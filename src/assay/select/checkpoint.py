@@ -40,19 +40,13 @@ class Checkpoint:
         """Return the first `budget` rows and gains of an earlier run; none where there was none."""
         if self.path is None or not self.path.exists():
             return [], []
-        try:
-            with open(self.path, "rb") as f, np.load(f, allow_pickle=False) as saved:
-                key, rows, gains = str(saved["key"]), saved["rows"].tolist(), saved["gains"].tolist()
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(
-                f"checkpoint must be a whole file; {self.path} is not ({error}). Delete it."
-            ) from error
+        key, rows, gains = read_kept(self.path, "rows", "gains")
         if key != self._key:
             raise DataError(
                 f"checkpoint must be of the same pool and options; {self.path} is of others. "
                 "Delete it, or name another file."
             )
-        return rows[:budget], gains[:budget]
+        return rows[:budget].tolist(), gains[:budget].tolist()
 
     def keep(self, rows: list[int], gains: list[float], *, now: bool = False) -> None:
         """Write what is chosen, if it is time to; where that fails, warn once and leave the earlier file as it is."""
@@ -62,15 +56,8 @@ class Checkpoint:
         self.check_pool()
         if self.path is None:
             return
-        try:
-            with atomic(self.path) as f:
-                np.savez(
-                    f, key=np.array(self._key), rows=np.array(rows, dtype=np.int64), gains=np.array(gains)
-                )
-        except OSError as error:
-            if not self._failed:
-                warn(f"checkpoint {self.path} could not be written ({error}); the choice goes on without it.")
-            self._failed = True
+        found = {"rows": np.array(rows, dtype=np.int64), "gains": np.array(gains)}
+        self._failed |= not write_kept(self.path, self._key, found, told=self._failed)
 
     def check_pool(self) -> None:
         """Raise if the file behind the pool is not what it was."""
@@ -87,6 +74,27 @@ class Checkpoint:
         except OSError:
             return (-1, -1)
         return found.st_size, found.st_mtime_ns
+
+
+def read_kept(path: Path, *names: str) -> tuple[Any, ...]:
+    """Return the key and the arrays that `write_kept` put into a file."""
+    try:
+        with open(path, "rb") as f, np.load(f, allow_pickle=False) as saved:
+            return str(saved["key"]), *(saved[name] for name in names)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"checkpoint must be a whole file; {path} is not ({error}). Delete it.") from error
+
+
+def write_kept(path: Path, key: str, arrays: Mapping[str, NDArray[Any]], *, told: bool = False) -> bool:
+    """Write arrays under a key, whole or not at all; where that fails, warn unless `told`, and return False."""
+    try:
+        with atomic(path) as f:
+            np.savez(f, key=np.array(key), **arrays)  # type: ignore[arg-type]
+    except OSError as error:
+        if not told:
+            warn(f"checkpoint {path} could not be written ({error}); the run goes on without it.")
+        return False
+    return True
 
 
 def fingerprint(rows: NDArray[np.floating[Any]], options: Mapping[str, Any]) -> str:

@@ -46,8 +46,11 @@ def grow(
     *,
     checkpoint: Checkpoint,
     progress: Callable[[int, int], None] | None,
-) -> None:
-    """Add rows to `chosen`, and their scores to `gains`, until there are `budget` of them."""
+) -> list[int]:
+    """Add rows to `chosen`, and their scores to `gains`, until there are `budget` of them.
+
+    Returns the rows of the set that `steps` has not been told of.
+    """
     added = [*rules.initial.tolist(), *chosen]
     try:
         while len(chosen) < budget:
@@ -67,6 +70,7 @@ def grow(
             checkpoint.keep(chosen, gains, now=True)
         raise
     checkpoint.keep(chosen, gains, now=True)
+    return added
 
 
 class Spread:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from assay import _check
 from assay._ray import check_engine
-from assay.select.candidates import bins_within
+from assay.select.candidates import MEMORY_GB, bins_within
 from assay.select.checkpoint import Checkpoint
 from assay.select.greedy import choosing, grow
 from assay.select.selection import Rules, Selection, quality_weights, start_row
@@ -35,7 +35,7 @@ def kcenter(
     engine: str = "local",
     workers: int | None = None,
     checkpoint: str | Path | None = None,
-    memory_gb: float = 8.0,
+    memory_gb: float = MEMORY_GB,
     progress: Callable[[int, int], None] | None = None,
 ) -> Selection:
     """Choose rows so that no row of the pool is far from a chosen one (farthest-first traversal).
@@ -62,7 +62,8 @@ def kcenter(
     engine, workers, checkpoint, progress
         As in `assay.select.novelselect`.
     memory_gb : float
-        The most memory to use beside the pool, in 10^9 bytes. It only decides whether the run is refused.
+        The most memory to use beside the pool, in 10^9 bytes; with Ray, by each worker. It only decides whether the run
+        is refused.
 
     Returns
     -------
@@ -104,7 +105,14 @@ def kcenter(
     weights = quality_weights(quality, quality_power, n)
     most = len(rules.initial) + budget
     if device == "cpu":
-        bins_within(memory_gb, n, rows.shape[1], most, bare=True, itemsize=rows.dtype.itemsize)
+        bins_within(
+            memory_gb,
+            *(n, rows.shape[1], most),
+            bare=True,
+            itemsize=rows.dtype.itemsize,
+            engine=engine,
+            workers=workers,
+        )
     kept = Checkpoint(
         checkpoint,
         pool,
@@ -123,15 +131,13 @@ def kcenter(
         chosen, gains = [start_row(start, rules, drawn)], [np.nan]
     for row in chosen:
         rules.take(row)
-    before = len(chosen)
 
     def arguments(a: int, b: int) -> tuple[Any, ...]:
         return rows[a:b], weights[a:b], most, *(() if device == "cpu" else (device,))
 
     with choosing(CENTERS if device == "cpu" else ON_DEVICE, n, arguments, engine, workers) as steps:
         none = np.zeros(n)
-        grow(steps, rows, none, rules, chosen, gains, budget, checkpoint=kept, progress=progress)
-        untold = chosen[-1:] if len(chosen) > before else [*rules.initial.tolist(), *chosen]
+        untold = grow(steps, rows, none, rules, chosen, gains, budget, checkpoint=kept, progress=progress)
         steps.step(rows[untold], none[untold], rules.closed())
         radius = steps.radius()
         counts = steps.counts()
