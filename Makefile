@@ -29,7 +29,7 @@ fix: .venv/dev
 bench: .venv/bench  ## prints tables; add ARGS="--save" to write benchmarks/results
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-large: .venv/dev  ## 10,000 of 396,000 rows and more: about an hour; ARGS as for bench
+bench-large: .venv/dev  ## 10,000 of 396,000 rows and more: about half an hour; ARGS as for bench
 	$(BIN)/python -m benchmarks --large $(ARGS)
 
 clean:

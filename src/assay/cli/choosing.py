@@ -359,7 +359,7 @@ def _expected(name: str, n: int, k: int, d: int) -> str:
     """Say what is ahead: how many rows, how long, and what memory for."""
     rows = f"{k:,} of {n:,} rows"
     if name == "novelselect":
-        return f"{rows}, {seconds_of_products(n, k, d, factor=5)}"
+        return f"{rows}, {seconds_of_products(n, k, d, factor=20)}"
     if name == "facility_location":
         return f"{rows}, {seconds_of_products(n, n, d, factor=3)}"
     return rows if name in ("random", "farthest", "kmeans") else f"{rows}, {seconds_of_products(n, k, d)}"
