@@ -15,6 +15,7 @@ from assay.cli import (
     demo,
     embed,
     measure,
+    ner,
     records,
     report,
     run,
@@ -92,3 +93,11 @@ _studies = typer.Typer(
 )
 _studies.command(cls=_Ending)(study.diversity)
 app.add_typer(_studies, name="study")
+
+_ner = typer.Typer(
+    help="Named entity corpora: read, check, find where their labels clash, settle it, make one corpus.",
+    no_args_is_help=True,
+)
+for _command in ner.COMMANDS:
+    _ner.command(cls=_Ending)(_command)
+app.add_typer(_ner, name="ner")

@@ -1,0 +1,1 @@
+"""The local review page: a person settles label conflicts in a browser."""
