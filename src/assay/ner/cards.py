@@ -102,6 +102,22 @@ class Card(_Frozen):
     crossval: dict[str, Any] | None = None
 
 
+class Gap(_Frozen):
+    """A label without a counterpart in another corpus, whose texts hold its mentions without annotation.
+
+    `mentions` counts its mention types found there (n), `share` is the mean share of ``none`` among them, `affected`
+    the entities that these mentions have under the label.
+    """
+
+    label: str
+    corpus: str
+    mentions: int
+    share: float
+    wilson: Interval
+    affected: int
+    sentences: tuple[Sentence, ...]
+
+
 class LabelCount(_Frozen):
     """How often a label occurs: entities, and distinct mentions."""
 
@@ -129,6 +145,7 @@ class Cards(_Frozen):
     settings: dict[str, Any]
     corpora: tuple[CorpusSummary, ...]
     cards: tuple[Card, ...]
+    gaps: tuple[Gap, ...] = ()
 
 
 def card_id(first: str, second: str) -> str:

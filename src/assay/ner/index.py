@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from assay.ner.document import UNSPACED, Document, Entity, Span
+from assay.ner.document import UNSPACED, Entity, Span
 
 NOT_CAPITALISED, CAPITALISED, UPPER = 0, 1, 2
 _ASCII = re.compile(r"https?://\S+|www\.\S+|[@#]?[a-z0-9_]+|\S")
@@ -169,14 +169,18 @@ def _fold(text: str) -> tuple[str, list[int] | None, list[int] | None]:
 def _continues(character: str) -> bool:
     """Tell whether a character may be composed with the one before it: a combining mark, a jamo vowel or final."""
     return character > "\u02ff" and (
-        unicodedata.combining(character) != 0 or "\u1160" <= character <= "\u11ff" or character in "\uff9e\uff9f"
+        unicodedata.combining(character) != 0
+        or "\u1160" <= character <= "\u11ff"
+        or character in "\uff9e\uff9f"
     )
 
 
 @functools.cache
 def _general() -> re.Pattern[str]:
     """Return the pattern of tokens in any script."""
-    marks = "".join(map(chr, (c for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc"))))
+    marks = "".join(
+        map(chr, (c for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc")))
+    )
     alone = "".join(f"{chr(low)}-{chr(high)}" for low, high in UNSPACED)
     word = f"(?:[^\\W{alone}]|[{re.escape(marks)}])+"
     return re.compile(f"https?://[!-~]+|www\\.[!-~]+|[{alone}]|[@#]?{word}|\\S")

@@ -44,9 +44,8 @@ class Witness:
     """A mention that a label vouches for, in another corpus.
 
     `gold` is how often its own corpus has it under the label, `shapes` which patterns of capitals count. `verdicts` are
-    its shares there, without ``inside``, empty where it stands only inside longer entities; `bounds` the shares, of all
-    occurrences, in which an entity that holds it, lies in it or cuts it has a label. `own` and `own_bounds` are the
-    same in its own corpus.
+    its shares there, without ``inside``, empty where it stands only inside longer entities; `bounds` the shares of
+    ``inside``, ``part`` and ``cross`` among all occurrences. `own` and `own_bounds` are the same in its own corpus.
     """
 
     mention: int
@@ -85,8 +84,8 @@ def screen(
 ) -> Evidence:
     """Find every annotated mention of every corpus in all of them, and how each annotates it.
 
-    One pass over each text: all mentions stand in one trie of tokens (`assay.ner.index`). An occurrence has one verdict:
-    ``same`` (an entity with exactly its bounds; several labels share its weight), else ``inside`` a longer entity,
+    One pass over each text: all mentions stand in one trie of tokens (`assay.ner.index`). An occurrence has one
+    verdict: ``same`` (an entity with exactly its bounds; several labels share its weight), else ``inside`` a longer entity,
     else ``part`` (an entity lies in it), else ``cross`` (one cuts it), else ``none``. A label vouches for those of its
     mentions that occur often and consistently in its own corpus; each of these, found in another corpus, is one
     `Witness` with weight 1, however often it occurs, so that no frequent word decides.
@@ -141,7 +140,9 @@ def screen(
     corpora = tuple(sorted(corpora, key=lambda corpus: corpus.name))
     names = [corpus.name for corpus in corpora]
     if len(names) < 2:
-        raise DataError(f"corpora must be two or more; got {len(names)}. One corpus has nobody to disagree with.")
+        raise DataError(
+            f"corpora must be two or more; got {len(names)}. One corpus has nobody to disagree with."
+        )
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise DataError(f"corpora must have different names; got {twice!r} twice. Name one: NAME=PATH.")
@@ -155,7 +156,9 @@ def screen(
     total, done = sum(len(corpus.documents) for corpus in corpora), 0
     found: dict[str, dict[int, Found]] = {}
     for corpus in corpora:
-        found[corpus.name] = _scan(corpus, root, seed, lambda n, base=done: progress and progress(base + n, total))
+        found[corpus.name] = _scan(
+            corpus, root, seed, lambda n, base=done: progress and progress(base + n, total)
+        )
         done += len(corpus.documents)
     gold: dict[str, dict[str, dict[int, int]]] = {}
     surfaces: dict[int, dict[str, int]] = {}
@@ -179,6 +182,11 @@ def screen(
     return Evidence(corpora, settings, mentions, found, gold, witnesses)
 
 
+def _offset(progress: Callable[[int, int], None] | None, before: int, total: int) -> Callable[[int], None]:
+    """Return what tells `progress` how many documents of all are done, told how many of one corpus are."""
+    return lambda done: None if progress is None else progress(before + done, total)
+
+
 def _gold_keys(corpus: Corpus) -> dict[tuple[str, ...], dict[tuple[str, str], int]]:
     """Return, for each mention that is worth looking for, how often each (label, surface) stands in the corpus."""
     uses: dict[tuple[str, str], int] = {}
@@ -199,7 +207,7 @@ def _gold_keys(corpus: Corpus) -> dict[tuple[str, ...], dict[tuple[str, str], in
 
 
 def _scan(
-    corpus: Corpus, root: dict[str, object], seed: int, progress: Callable[[int], object]
+    corpus: Corpus, root: dict[str, object], seed: int, progress: Callable[[int], None]
 ) -> dict[int, Found]:
     """Return what became of each mention in a corpus: documents are read in an order drawn by the seed."""
     start_of = seed.to_bytes(8, "little")
@@ -294,7 +302,7 @@ def shares(found: Found, shapes: Sequence[int]) -> tuple[dict[str, float], dict[
                 verdicts.setdefault(name, []).append(count / max(len(labels), 1))
         if verdict in ("inside", "part", "cross"):
             for label in labels:
-                bounds.setdefault(label, []).append(count / len(labels))
+                bounds.setdefault(f"{verdict}:{label}", []).append(count / len(labels))
     return (
         {name: fsum(counts) / outside for name, counts in sorted(verdicts.items())},
         {label: fsum(counts) / total for label, counts in sorted(bounds.items())},
