@@ -85,8 +85,8 @@ def screen(
     """Find every annotated mention of every corpus in all of them, and how each annotates it.
 
     One pass over each text: all mentions stand in one trie of tokens (`assay.ner.index`). An occurrence has one
-    verdict: ``same`` (an entity with exactly its bounds; several labels share its weight), else ``inside`` a longer entity,
-    else ``part`` (an entity lies in it), else ``cross`` (one cuts it), else ``none``. A label vouches for those of its
+    verdict: ``same`` (an entity with exactly its bounds; several labels share its weight), else ``inside`` (a longer
+    entity holds it), else ``part`` (an entity lies in it), else ``cross`` (one cuts it), else ``none``. A label vouches for those of its
     mentions that occur often and consistently in its own corpus; each of these, found in another corpus, is one
     `Witness` with weight 1, however often it occurs, so that no frequent word decides.
 
@@ -156,9 +156,7 @@ def screen(
     total, done = sum(len(corpus.documents) for corpus in corpora), 0
     found: dict[str, dict[int, Found]] = {}
     for corpus in corpora:
-        found[corpus.name] = _scan(
-            corpus, root, seed, lambda n, base=done: progress and progress(base + n, total)
-        )
+        found[corpus.name] = _scan(corpus, root, seed, _offset(progress, done, total))
         done += len(corpus.documents)
     gold: dict[str, dict[str, dict[int, int]]] = {}
     surfaces: dict[int, dict[str, int]] = {}
