@@ -86,9 +86,9 @@ def screen(
 
     One pass over each text: all mentions stand in one trie of tokens (`assay.ner.index`). An occurrence has one
     verdict: ``same`` (an entity with exactly its bounds; several labels share its weight), else ``inside`` (a longer
-    entity holds it), else ``part`` (an entity lies in it), else ``cross`` (one cuts it), else ``none``. A label vouches for those of its
-    mentions that occur often and consistently in its own corpus; each of these, found in another corpus, is one
-    `Witness` with weight 1, however often it occurs, so that no frequent word decides.
+    entity holds it), else ``part`` (an entity lies in it), else ``cross`` (one cuts it), else ``none``. A label vouches
+    for those of its mentions that occur often and consistently in its own corpus; each of these, found in another
+    corpus, is one `Witness` with weight 1, however often it occurs, so that no frequent word decides.
 
     Parameters
     ----------
