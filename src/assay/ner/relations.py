@@ -190,7 +190,7 @@ def relate(directions: tuple[Direction, Direction], limits: Thresholds) -> tuple
     # the standard error of the difference, from the half widths of the two intervals
     slack = sqrt(((high - low) / 2) ** 2 + ((high2 - low2) / 2) ** 2)
     likely = least < limits.same or abs(abs(r - s) - limits.equal) < slack
-    if abs(r - s) <= limits.equal:
+    if round(abs(r - s), 9) <= limits.equal:
         return "equal", likely
     return ("subset" if r > s else "superset"), likely
 
