@@ -179,7 +179,14 @@ def compare(
             write_json(stage / "compare.json", whole)
             counts = {records.given.source: len(records) for records in sets}
             manifest.write(
-                stage, compare, given, found, encoding=encoding, counts=counts, results=rows, talk=talk
+                stage,
+                compare,
+                given,
+                manifest.entries(found),
+                encoding=encoding,
+                counts=counts,
+                results=rows,
+                talk=talk,
             )
     console.show(rows if format in ("json", "csv") else _folded(results), format, whole=whole)
 

@@ -68,7 +68,14 @@ def embed(
             np.save(f, records.matrix, allow_pickle=False)
         write_json(stage / "ids.json", records.ids)
         written = manifest.write(
-            stage, embed, given, [records], encoding=encoding, counts=counts, results={}, talk=talk
+            stage,
+            embed,
+            given,
+            manifest.entries([records]),
+            encoding=encoding,
+            counts=counts,
+            results={},
+            talk=talk,
         )
     rows, width = records.matrix.shape
     file = str(folder / "embeddings.npy")

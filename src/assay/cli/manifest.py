@@ -34,9 +34,9 @@ def write(
     stage: Path,
     command: Callable[..., None],
     given: Mapping[str, Any],
-    sets: Sequence[Records],
+    inputs: Sequence[Mapping[str, Any]],
     *,
-    encoding: Mapping[str, Any],
+    encoding: Mapping[str, Any] | None = None,
     counts: Mapping[str, Any],
     results: Any,
     talk: console.Talk,
@@ -44,14 +44,16 @@ def write(
 ) -> dict[str, Any]:
     """Write ``manifest.json`` over all that lies in `stage`, or only the named `outputs`.
 
-    What may differ in a repetition stands under ``run``.
+    `inputs` are the files that were read, from `entries` or `file_entries`. What may differ in a repetition stands
+    under ``run``.
     """
     named = words(command)
+    encoding = encoding or {"encoder": None}
     manifest = {
         "assay": __version__,
         "command": command.__name__,
         "parameters": {named[name]: value for name, value in given.items() if name not in NOT_PARAMETERS},
-        "inputs": [entry for records in sets for entry in _entries(records)],
+        "inputs": list(inputs),
         "encoder": encoding["encoder"],
         "versions": versions(),
         "counts": dict(counts),
@@ -73,8 +75,21 @@ def write(
     return manifest
 
 
+def entries(sets: Sequence[Records]) -> list[dict[str, Any]]:
+    """Return role, path, rows and hash of every file behind some sets."""
+    return [entry for records in sets for entry in _entries(records)]
+
+
+def file_entries(role: str, path: str | Path) -> list[dict[str, Any]]:
+    """Return role, path and hash of a file, or of every file of a folder; of a hub id only its name."""
+    place = Path(path)
+    if not place.exists():
+        return [{"role": role, "path": str(path)}]
+    found = [place] if place.is_file() else sorted(each for each in place.rglob("*") if each.is_file())
+    return [{"role": role, "path": str(each), "sha256": file_hash(each)} for each in found]
+
+
 def _entries(records: Records) -> list[dict[str, Any]]:
-    """Return role, path, rows and hash of every file behind a set."""
     given = records.given
     entries: list[dict[str, Any]] = [
         {"role": given.role, "path": path, "sha256": digest} for path, digest in records.files

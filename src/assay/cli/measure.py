@@ -189,7 +189,7 @@ def measure(
                 stage,
                 measure,
                 given,
-                [*found, *beside],
+                manifest.entries([*found, *beside]),
                 encoding=encoding,
                 counts=counts,
                 results=None if per_row else results,

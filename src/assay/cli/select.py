@@ -264,7 +264,14 @@ def select(
             "facts": dict(selection.facts),
         }
         written = manifest.write(
-            stage, select, given, sets, encoding=encoding, counts=counts, results=found_out, talk=talk
+            stage,
+            select,
+            given,
+            manifest.entries(sets),
+            encoding=encoding,
+            counts=counts,
+            results=found_out,
+            talk=talk,
         )
     keep.clear()
     outputs.append(MANIFEST)

@@ -170,7 +170,7 @@ def diversity(
         counts = {"sets": len(rows), "fine-tunings": len(rows) * seeds, "pool": sum(map(len, pool.values()))}
         encoding = {"encoder": {"model": model, "encoder": encoder}}
         written = manifest.write(
-            stage, diversity, given, found, encoding=encoding, counts=counts,
+            stage, diversity, given, manifest.entries(found), encoding=encoding, counts=counts,
             results={"untuned": untuned, "sizes": summary}, talk=talk,
         )  # fmt: skip
     talk.say(f"wrote results.csv, correlations.csv, report.html and manifest.json to {folder}")

@@ -137,7 +137,7 @@ def train(
     losses = record["losses"]
     results = {"steps": record["steps"], "first_loss": losses[0]["loss"], "last_loss": losses[-1]["loss"]}
     written = manifest.write(
-        folder, train, given, [records], encoding={"encoder": None},
+        folder, train, given, manifest.entries([records]),
         counts={**record["counts"], "skipped": len(records.skipped)}, results=results, talk=talk,
         outputs=[*record["outputs"], RECORD],
     )  # fmt: skip
