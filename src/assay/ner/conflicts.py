@@ -26,6 +26,7 @@ from assay.ner.relations import BOUNDARY, GAP, SPLIT, Pair, Thresholds, relation
 from assay.ner.screen import NONE, Evidence, Place, Witness
 
 VERDICTS, MENTIONS, WINDOW = 4, 3, 100  # verdicts a direction, mentions a verdict, characters on either side
+OFTEN = 50  # entities from which a mention is no better an example
 # how much a kind of conflict weighs in the ranking beside the share of mentions that shows it
 WEIGHTS: Mapping[Kind, float] = {
     "same name": 1.0,
@@ -264,16 +265,19 @@ def _subsets(broad: str, corpus: str, pairs: Iterable[Pair]) -> set[str]:
 def _examples(evidence: Evidence, documents: Mapping[str, Corpus], pair: Pair) -> Iterable[Example]:
     for number, (here, there) in enumerate(((pair.first, pair.second), (pair.second, pair.first))):
         witnesses = evidence.witnesses.get((*here, there[0]), ())
+        shares = [_shown_shares(witness, BOUNDARY in pair.flags) for witness in witnesses]
         total: dict[str, float] = {}
-        for witness in witnesses:
-            for name, share in _all_shares(witness).items():
+        for each in shares:
+            for name, share in each.items():
                 total[name] = total.get(name, 0.0) + share
         for verdict in sorted(total, key=lambda name: (-total[name], name))[:VERDICTS]:
             shown = sorted(
-                (w for w in witnesses if _all_shares(w).get(verdict)),
-                key=lambda w: (-_all_shares(w)[verdict] * min(w.gold, 50), w.mention),
+                (-each[verdict] * min(witness.gold, OFTEN), witness.mention, at)
+                for at, (witness, each) in enumerate(zip(witnesses, shares, strict=True))
+                if each.get(verdict)
             )
-            for witness in shown[:MENTIONS]:
+            for _, _, at in shown[:MENTIONS]:
+                witness = witnesses[at]
                 count, places = _places(evidence, there[0], witness, verdict)
                 _, at_home = _places(evidence, here[0], witness, f"same:{here[1]}")
                 sentences = [_sentence(documents[there[0]], place) for place in places[:2]]
@@ -288,10 +292,10 @@ def _examples(evidence: Evidence, documents: Mapping[str, Corpus], pair: Pair) -
                 )
 
 
-def _all_shares(witness: Witness) -> dict[str, float]:
-    """Return the shares of a witness with ``inside`` among them."""
-    inside = {name: share for name, share in witness.bounds.items() if name.startswith("inside:")}
-    return {**witness.verdicts, **inside}
+def _shown_shares(witness: Witness, inside: bool) -> dict[str, float]:
+    """Return the shares of a witness, where wanted with ``inside`` among them."""
+    held = {name: share for name, share in witness.bounds.items() if inside and name.startswith("inside:")}
+    return {**witness.verdicts, **held}
 
 
 def _places(evidence: Evidence, corpus: str, witness: Witness, verdict: str) -> tuple[int, list[Place]]:
