@@ -22,10 +22,14 @@ Mark = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A way in which names stand in texts: bare, or inside a longer phrase in so many variants a name."""
+    """A way in which names stand in texts: bare, or inside a longer phrase in so many variants a name.
+
+    `weight` is how often, as a multiple of a bare name.
+    """
 
     pool: str
     variants: int = 0
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ FORMS: Mapping[str, Form] = {
             "factory",
         ),
     )
-} | {"titled": Form("person", 2), "government": Form("country", 1)}
+} | {"titled": Form("person", 2, 2), "government": Form("country", 1, 2)}
 
 BOOKS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "amber": {
@@ -158,7 +162,7 @@ def planted(
     names : int >= 12, default 50
         Names of each kind that a corpus knows, of 6/5 as many: two corpora share about 5/6 of theirs.
     uses : int >= 4, default 6
-        How often a corpus uses each name in each form.
+        How often a corpus uses each name; twice as often in longer phrases (titles, governments).
 
     Returns
     -------
@@ -175,7 +179,7 @@ def planted(
 
     Notes
     -----
-    A corpus has 23 x names x uses mentions and about 7 tokens a mention; 4 million tokens (names=1500) take half a
+    A corpus has 25 x names x uses mentions and about 7 tokens a mention; 4 million tokens (names=1500) take half a
     minute. Each name counts the same in `shares`, as in the screen.
 
     Examples
@@ -253,7 +257,7 @@ def _verdicts(a: str, x: str, b: str, *, inside: bool = False) -> dict[str, floa
         found: list[str] = []
         for form, row in FORMS.items():
             if row.pool == pool and (row.variants > 0 or not variants):
-                found.append(_verdict(b, form, longer=variants > 0))
+                found += [_verdict(b, form, longer=variants > 0)] * row.weight
         kept = [verdict for verdict in found if inside or verdict != "inside"]
         for verdict in kept:
             total[verdict] = total.get(verdict, 0.0) + max(variants, 1) / len(kept)
@@ -308,10 +312,10 @@ def _pools(tongue: str, names: int, seed: int) -> dict[str, list[str]]:
     pools = {}
     for pool, patterns in words["names"].items():
         pools[pool] = list(words["traps"].get(pool, ()))
-        tries = 0
+        in_vain = 0
         while len(pools[pool]) < -(-6 * names // 5):
-            tries += 1
-            if tries > 200 * names:
+            in_vain += 1
+            if in_vain > 300:
                 raise DataError(
                     f"names must be at most the number that can be invented, about {len(pools[pool])} {pool} names in "
                     f"{tongue!r}; got {names}. Use fewer names and more uses."
@@ -322,6 +326,7 @@ def _pools(tongue: str, names: int, seed: int) -> dict[str, list[str]]:
                 taken.add(max(parts, key=len))
                 pieces.update(parts)
                 pools[pool].append(name)
+                in_vain = 0
     return pools
 
 
@@ -369,7 +374,7 @@ def _sentences(
         known = np.sort(rng.permutation(len(pool))[: len(pool) * 5 // 6])
         longer = words["longer"].get(form, ["{}"])
         for place in known.tolist():
-            for use in range(uses):
+            for use in range(uses * row.weight):
                 variant = longer[(place + use % max(row.variants, 1)) % len(longer)]
                 start = variant.index("{}")
                 slots.append((form, variant.format(pool[place]), (start, start + len(pool[place]))))
