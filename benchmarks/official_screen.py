@@ -33,8 +33,8 @@ class Run:
         return self.counts[outcome] / self.found if self.found else 0.0
 
 
-def official_screen(corpora: Sequence[Corpus], *, seed: int = 0) -> list[Run]:
-    """Return all directed runs, those that agree least first."""
+def official_screen(corpora: Sequence[Corpus], *, seed: int = 0, cut: int | None = CUT) -> list[Run]:
+    """Return all directed runs, those that agree least first; without `cut` all mentions meet all sentences."""
     rng = random.Random(seed)
     runs = []
     trains = {corpus.name: _train(corpus) for corpus in corpora}
@@ -43,7 +43,7 @@ def official_screen(corpora: Sequence[Corpus], *, seed: int = 0) -> list[Run]:
             for x in one.labels:
                 for y in two.labels:
                     if one.name != two.name and x.lower() == y.lower():
-                        counts = _run(trains[one.name], x, trains[two.name], y, rng)
+                        counts = _run(trains[one.name], x, trains[two.name], y, rng, cut)
                         runs.append(Run((one.name, x), (two.name, y), counts))
     return sorted(runs, key=lambda run: -sum(run.share(o) for o in (OTHER, INNER, MISSED)))
 
@@ -57,14 +57,14 @@ def _train(corpus: Corpus) -> list[tuple[str, list[tuple[str, str]]]]:
     ]
 
 
-def _run(source: list, x: str, target: list, y: str, rng: random.Random) -> Counter:
+def _run(source: list, x: str, target: list, y: str, rng: random.Random, cut: int | None) -> Counter:
     mentions = [mention for _, entities in source for mention, label in entities if label == x.lower()]
     rng.shuffle(mentions)
     sentences = list(target)
     rng.shuffle(sentences)
-    sentences = sentences[:CUT]
+    sentences = sentences[:cut]
     counts: Counter = Counter()
-    for mention in mentions[:CUT]:
+    for mention in mentions[:cut]:
         between, first, last = f" {mention} ", f"{mention} ", f" {mention}"
         for text, entities in sentences:
             if not (between in text or text.startswith(first) or text.endswith(last)):

@@ -105,7 +105,9 @@ def test_entities_follow_the_rule_books(language):
 
 def test_corpora_share_names_but_not_sentences():
     corpora, _ = planted(names=60)
-    cities = [{d.surface(e) for d in c.documents for e in d.entities if e.label in ("LOC", "city")} for c in corpora]
+    cities = [
+        {d.surface(e) for d in c.documents for e in d.entities if e.label in ("LOC", "city")} for c in corpora
+    ]
     assert 45 <= len(cities[0] & cities[1]) < 60
     texts = [{d.text for d in corpus.documents if len(d.entities) > 1} for corpus in corpora]
     assert not texts[1] & texts[2]
@@ -114,7 +116,9 @@ def test_corpora_share_names_but_not_sentences():
 def test_case_traps():
     corpora, _ = planted(names=12)
     birch = corpora[1]
-    assert {"Us", "It", "Now"} & {d.surface(e) for d in birch.documents for e in d.entities if e.label == "book"}
+    assert {"Us", "It", "Now"} & {
+        d.surface(e) for d in birch.documents for e in d.entities if e.label == "book"
+    }
     assert any(" us " in d.text for d in birch.documents)
 
 
@@ -162,5 +166,7 @@ def test_refuses(options, message):
 
 
 def test_refuses_more_names_than_there_are():
-    with pytest.raises(DataError, match=r"names must be at most the number that can be invented, about \d+ \w+ names"):
+    with pytest.raises(
+        DataError, match=r"names must be at most the number that can be invented, about \d+ \w+ names"
+    ):
         planted(language="zh", names=3000)
