@@ -54,6 +54,36 @@ def read_json(path: str | Path) -> Any:
         raise DataError(f"{path}:{error.lineno}: must be JSON; {error.msg}.") from None
 
 
+def read_yaml(path: str | Path, content: bytes | None = None) -> Any:
+    """Read one YAML document, from `content` where the file was read already; a key that stands twice is refused."""
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            keys = [key.value for key, _ in node.value]
+            twice = next((key for key, _ in node.value if keys.count(key.value) > 1), None)
+            if twice is not None:
+                line = twice.start_mark.line + 1
+                raise DataError(f"{path}:{line}: a key must stand once; got {twice.value!r} again.")
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(Path(path).read_bytes() if content is None else content, Loader)
+    except FileNotFoundError:
+        raise DataError(f"{path} must be an existing file; there is none.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} must be YAML; {' '.join(str(error).split())}.") from None
+
+
+def yaml_bytes(value: Any) -> bytes:
+    """Return `value` as YAML in blocks, keys in the order given."""
+    import yaml
+
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=110)
+    return str(text).encode()
+
+
 def file_hash(path: str | Path) -> str:
     """Return the sha256 of a file's bytes, as hex."""
     with open(path, "rb") as f:

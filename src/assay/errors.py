@@ -4,6 +4,7 @@
 
     AssayError
     ├── DataError(ValueError)            a file, a row or an argument is not what it must be
+    │   └── StaleError                   a file is not what it was when the caller read it
     └── MissingExtraError(ImportError)   an optional dependency is not installed
     AssayWarning(UserWarning)            a result that stands, with something to know about it
 
@@ -21,6 +22,10 @@ class AssayError(Exception):
 
 class DataError(AssayError, ValueError):
     """A file, a row or an argument breaks a rule; the message says which and what to do."""
+
+
+class StaleError(DataError):
+    """A file was changed by another since the caller read it: read it again, then decide."""
 
 
 class MissingExtraError(AssayError, ImportError):
