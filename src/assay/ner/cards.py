@@ -8,10 +8,18 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from assay._files import read_json, write_json
+from assay._files import atomic, read_json, write_json
 from assay.errors import DataError
 
 FILE = "cards.json"
+COLUMNS = (
+    "rank", "id", "kind", "first", "second", "relation", "likely", "flags", "score", "affected", "suggestion",
+    *(
+        f"{column}_{way}"
+        for way in ("forth", "back")
+        for column in ("mentions", "share", "wilson_low", "wilson_high", "bootstrap_low", "bootstrap_high", "verdicts")
+    ),
+)  # fmt: skip
 FORMAT = "assay.ner.cards/1"
 Relation = Literal["equal", "subset", "superset", "overlap", "disjoint", "open"]
 Kind = Literal["same name", "same meaning", "part", "overlap", "gap", "boundary"]
@@ -170,3 +178,28 @@ def read_cards(folder: str | Path) -> Cards:
 def write_cards(cards: Cards, folder: str | Path) -> None:
     """Write ``cards.json``."""
     write_json(Path(folder) / FILE, cards.model_dump(mode="json"))
+
+
+def write_cards_tsv(cards: Cards, path: str | Path) -> None:
+    """Write the figures of all cards as a table, a row a card in their order, tabs between columns.
+
+    Shares and limits have four digits. `verdicts` are the three largest of a direction. Tabs and ends of lines in
+    labels become spaces; a field that holds a quote is not quoted.
+    """
+    with atomic(path) as f:
+        f.write("\t".join(COLUMNS).encode() + b"\n")
+        for rank, card in enumerate(cards.cards, 1):
+            fields: list[Any] = [
+                rank, card.id, card.kind, *card.labels, card.relation, "yes" if card.likely else "no",
+                ", ".join(card.flags), f"{card.score:.6g}", card.affected, card.suggestion.action,
+            ]  # fmt: skip
+            for way in card.directions:
+                verdicts = ", ".join(f"{verdict} {share:.2f}" for verdict, share in way.verdicts[:3])
+                limits = [*(way.wilson or (None, None)), *(way.bootstrap or (None, None))]
+                fields += [way.mentions, *map(_digits, [way.share, *limits]), verdicts]
+            line = "\t".join(" ".join(str(field).split()) for field in fields) + "\n"
+            f.write(line.encode("utf-8", "replace"))
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
