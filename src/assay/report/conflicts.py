@@ -48,7 +48,7 @@ def card_html(card: Card, *, level: int = 2, languages: Mapping[str, str] | None
     the style of `style`; nothing in it needs a script.
     """
     template = environment().get_template("card.html")
-    return template.make_module({"languages": dict(languages or {})}).card(card, level)  # type: ignore[attr-defined]
+    return template.make_module({"languages": dict(languages or {})}).card(card, level)
 
 
 def write_cards_page(cards: Cards, path: str | Path, *, whole: int = 30) -> None:
@@ -261,25 +261,17 @@ def heat(cards: Cards) -> dict[str, Any] | None:
     order = [f"{c.name}/{label}" for c in cards.corpora for label in c.labels]
     labels = sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
     cells = {
-        (direction.source, direction.target): (direction, card)
+        (way.source, way.target): {
+            "share": way.share,
+            "tone": round(way.share * 10),
+            "way": way,
+            "card": card,
+        }
         for card in cards.cards
-        for direction in card.directions
+        for way in card.directions
+        if way.share is not None
     }
-    rows = []
-    for row in labels:
-        found = []
-        for column in labels:
-            direction, card = cells.get((row, column), (None, None))
-            value = None if direction is None else direction.share
-            found.append(
-                {
-                    "share": value,
-                    "tone": None if value is None else round(value * 10),
-                    "card": card,
-                    "direction": direction,
-                }
-            )
-        rows.append((row, found))
+    rows = [(row, [cells.get((row, column)) for column in labels]) for row in labels]
     return {
         "labels": labels,
         "rows": rows,
