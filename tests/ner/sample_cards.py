@@ -9,6 +9,7 @@ from assay.ner.cards import (
     CorpusSummary,
     Direction,
     Example,
+    Gap,
     Kind,
     LabelCount,
     Relation,
@@ -42,6 +43,17 @@ def sample_cards() -> Cards:
             )
         ),
         cards=tuple(_cards()),
+        gaps=(
+            Gap(
+                label="politics/party",
+                corpus="weibo",
+                mentions=22,
+                share=0.95,
+                wilson=(0.78, 0.99),
+                affected=140,
+                sentences=(_sentence("weibo", "青山党昨天开会。", "青山党", []),),
+            ),
+        ),
     )
 
 

@@ -82,6 +82,7 @@ def test_nothing_may_be_fetched(page: str) -> None:
 def test_every_card_is_listed_and_the_first_are_whole(cards: Cards, page: str) -> None:
     assert re.findall(r'<article class="card" id="([^"]+)"', page) == [card.id for card in cards.cards[:5]]
     assert page.count('<td class="pairing">') == len(cards.cards)
+    assert "<td>weibo</td>" in page.split('id="missing"')[1]
     for target in re.findall(r'href="#([^"]+)"', page):
         assert f'id="{target}"' in page
 
@@ -118,13 +119,13 @@ def test_a_card_shows_all_of_its_evidence(cards: Cards, at: int) -> None:
         ([(5, 8, "A"), (5, 8, "A")], "ab<c>de[A [A fgh]]"),
     ],
 )
-def test_entities_nest_and_cross(cards: Cards, entities: list[tuple[int, int, str]], expected: str) -> None:
+def test_entities_nest_and_cross(entities: list[tuple[int, int, str]], expected: str) -> None:
     sentence = Sentence(
         corpus="x", document="d", split="", text="abcdefgh", mark=(2, 3), entities=tuple(entities),
         before=False, after=False,
     )  # fmt: skip
     names = {label: at for at, label in enumerate("AB")}
-    drawn = str(marked(sentence, cards.cards[0], names))
+    drawn = str(marked(sentence, names))
     assert _text(re.sub("<small>.</small>", "", drawn)) == "abcdefgh"
     assert sorted(re.findall("<small>(.)</small>", drawn)) == sorted(label for *_, label in entities)
     shape = re.sub("<small>.</small>", "", drawn)

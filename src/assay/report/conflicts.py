@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ SIGNS: dict[Relation, str] = {
     "equal": "=", "subset": "⊂", "superset": "⊃", "overlap": "∩", "disjoint": "≠", "open": "?",
 }  # fmt: skip
 THRESHOLDS = (0.1, 0.75)  # of the relations: marked on the axis of a share
+OPEN = 2  # verdicts of a direction whose sentences are shown unasked
 BARS = 6  # verdicts with a bar of their own
 HEATED = 40  # labels in the heat map at most
 TINTS = len(COLORS)
@@ -132,10 +133,11 @@ def verdict_words(verdict: str) -> tuple[str, str]:
     """Return what a verdict says, and the label that it names or nothing."""
     kind, _, label = verdict.partition(":")
     words = {
-        "same": "", "part": "only a part:", "inside": "inside a longer entity", "cross": "crosses an entity",
-        "none": "not labelled",
+        "same": "", "part": "only a part:" if label else "only a part", "none": "not labelled",
+        "inside": "inside a longer" if label else "inside a longer entity",
+        "cross": "crosses" if label else "crosses an entity",
     }  # fmt: skip
-    return words.get(kind, verdict), label if kind in ("same", "part") else ""
+    return words.get(kind, kind), label
 
 
 def tints(card: Card) -> dict[str, int]:
@@ -147,28 +149,32 @@ def tints(card: Card) -> dict[str, int]:
     for direction in card.directions:
         for verdict, _ in direction.verdicts:
             label = verdict_words(verdict)[1]
-            if label:
-                found.setdefault(_named(split_label(direction.target)[0], label, card))
+            if label and verdict.startswith("same:"):
+                found.setdefault(_named(split_label(direction.target)[0], label, card.labels))
     for example in card.examples:
         for sentence in example.sentences:
             for *_, label in sentence.entities:
-                found.setdefault(_named(sentence.corpus, label, card))
+                found.setdefault(_named(sentence.corpus, label, card.labels))
     return {name: min(at, TINTS - 1) for at, name in enumerate(found)}
 
 
-def _named(corpus: str, label: str, card: Card) -> str:
+def _named(corpus: str, label: str, known: Collection[str]) -> str:
     reference = f"{corpus}/{label}"
-    return reference if reference in card.labels else label
+    return reference if reference in known else label
 
 
-def bars(direction: Direction, card: Card, colors: Mapping[str, int]) -> list[dict[str, Any]]:
+def _color(corpus: str, label: str, colors: Mapping[str, int]) -> int:
+    return colors.get(_named(corpus, label, colors), TINTS - 1)
+
+
+def bars(direction: Direction, colors: Mapping[str, int]) -> list[dict[str, Any]]:
     """Return the verdicts of a direction as its bars: words, label, share, colour; the rest as one."""
     corpus = split_label(direction.target)[0]
     shown = []
     for verdict, value in direction.verdicts[:BARS]:
         words, label = verdict_words(verdict)
         kind = verdict.partition(":")[0]
-        color = colors.get(_named(corpus, label, card)) if kind == "same" else None
+        color = _color(corpus, label, colors) if kind == "same" else None
         shown.append({"words": words, "label": label, "share": value, "kind": kind, "color": color})
     rest = direction.verdicts[BARS:]
     if rest:
@@ -179,17 +185,26 @@ def bars(direction: Direction, card: Card, colors: Mapping[str, int]) -> list[di
     return shown
 
 
-def groups(card: Card) -> list[tuple[int, str, list[tuple[Example, list[Sentence], list[Sentence]]]]]:
+def groups(card: Card) -> list[dict[str, Any]]:
     """Return the examples by direction and verdict, in their order, each with the sentences of either corpus."""
     corpora = [split_label(label)[0] for label in card.labels]
-    found: dict[tuple[int, str], list[tuple[Example, list[Sentence], list[Sentence]]]] = {}
+    found: dict[tuple[int, str], list[tuple[Example, list[list[Sentence]]]]] = {}
     for example in card.examples:
         columns = [[s for s in example.sentences if s.corpus == corpus] for corpus in corpora]
-        found.setdefault((example.direction, example.verdict), []).append((example, columns[0], columns[1]))
-    return [(direction, verdict, rows) for (direction, verdict), rows in found.items()]
+        found.setdefault((example.direction, example.verdict), []).append((example, columns))
+    opened = [0, 0]
+    shown = []
+    for (at, verdict), rows in found.items():
+        opened[at] += 1
+        way = card.directions[at]
+        value = dict(way.verdicts).get(verdict)
+        shown.append(
+            {"way": way, "verdict": verdict, "share": value, "rows": rows, "open": opened[at] <= OPEN}
+        )
+    return shown
 
 
-def marked(sentence: Sentence, card: Card, colors: Mapping[str, int]) -> Any:
+def marked(sentence: Sentence, colors: Mapping[str, int]) -> Any:
     """Return the text of a sentence with its entities tinted and the occurrence marked, as HTML.
 
     Entities may nest and cross: one that crosses another is drawn in pieces, its label behind the last.
@@ -213,20 +228,20 @@ def marked(sentence: Sentence, card: Card, colors: Mapping[str, int]) -> Any:
                 reopened.append(span)
         for span in reversed(reopened):
             stack.append(span)
-            html.append(_opened(span, sentence.corpus, card, colors))
+            html.append(_opened(span, sentence.corpus, colors))
         while following is not None and following[0] <= at:
             stack.append(following)
-            html.append(_opened(following, sentence.corpus, card, colors))
+            html.append(_opened(following, sentence.corpus, colors))
             following = next(waiting, None)
         if until is not None:
             html.append(str(escape(sentence.text[at:until])))
     return Markup("".join(html))
 
 
-def _opened(span: tuple[int, int, str], corpus: str, card: Card, colors: Mapping[str, int]) -> str:
+def _opened(span: tuple[int, int, str], corpus: str, colors: Mapping[str, int]) -> str:
     if not span[2]:
         return "<mark>"
-    return f'<span class="entity t{colors.get(_named(corpus, span[2], card), TINTS - 1)}">'
+    return f'<span class="entity t{_color(corpus, span[2], colors)}">'
 
 
 def _closed(span: tuple[int, int, str], *, whole: bool) -> str:
