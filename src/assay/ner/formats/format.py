@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assay.errors import DataError
-from assay.ner.document import Document
+from assay.ner.document import Corpus, Document
 
-Holds = Literal["text", "nested", "overlapping", "discontinuous"]
+Holds = Literal["text", "nested", "overlapping", "discontinuous", "id", "meta", "tokens", "split", "labels"]
 OnBad = Callable[[str, str, str], None]
 
 
@@ -39,12 +39,17 @@ class Read:
     """What a reader makes of the files of a corpus.
 
     Documents have their split, and the id that the file gives them or ``""``; corpus and language are set afterwards.
-    `labels` are the declared ones, if any. `notes` are for `Corpus.notes`.
+    `labels` are the declared ones, if any. `notes` are for `Corpus.notes`. The last four are the corpus's own, where
+    the files say them.
     """
 
     documents: tuple[Document, ...]
     labels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    name: str = ""
+    language: str = ""
+    licence: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +60,9 @@ class NerFormat:
     since what is inferred (scheme, unit of offsets) holds for all of them; what cannot be read goes to
     ``on_bad(kind, origin, message)`` and is left out if that returns. ``write(documents, path, *, <write_options>)``
     writes one file; it is None where assay only reads. A writer is given nothing but what the format holds: `holds`
-    names what survives beside flat entities in one piece (``text`` says that every character of the text does), and
-    `tokens` that each document must have tokens at whose bounds its entities begin and end.
+    names what survives beside flat entities in one piece (``text`` says that every character of the text does,
+    ``labels`` that a declared label does which does not occur), and `tokens` that each document must have tokens at whose bounds
+    its entities begin and end. ``beside(corpus, folder)`` writes what belongs beside the files of a folder.
     """
 
     name: str
@@ -69,6 +75,7 @@ class NerFormat:
     tokens: bool
     options: tuple[str, ...] = ()
     write_options: tuple[str, ...] = ()
+    beside: Callable[[Corpus, Path], None] | None = None
 
 
 def refuse(kind: str, origin: str, message: str) -> None:

@@ -1,0 +1,66 @@
+"""Corpus arguments -> corpora."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from assay.cli.console import Talk
+from assay.errors import DataError
+from assay.ner import Corpus, read_corpus
+from assay.ner.formats import OnBad, refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How every corpus of a run is read: what was said on the command line, None where it is inferred."""
+
+    format: str | None = None
+    language: str | None = None
+    scheme: str | None = None
+    tag_column: str | None = None
+    repair: str = "begin"
+    offsets: str | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that are not at their defaults, enough to read a corpus again."""
+        plain = asdict(Reading())
+        return {name: value for name, value in asdict(self).items() if value != plain[name]}
+
+
+def corpora(
+    arguments: Sequence[str], reading: Reading, talk: Talk, *, on_bad: OnBad = refuse
+) -> list[Corpus]:
+    """Return the corpora of arguments ``PATH`` or ``NAME=PATH``, and say what was inferred or mended.
+
+    Two of one name are refused, since ``name/label`` must name one label.
+    """
+    paths: dict[str, str] = {}
+    found = []
+    with talk.stage("read", ", ".join(arguments)):
+        for argument in arguments:
+            name, path = named(argument)
+            corpus = read_corpus(path, name=name, on_bad=on_bad, **asdict(reading))
+            if corpus.name in paths:
+                raise DataError(
+                    f"corpora must have different names; got {corpus.name!r} for {paths[corpus.name]} and {path}. "
+                    "Name one: NAME=PATH."
+                )
+            paths[corpus.name] = path
+            found.append(corpus)
+    for corpus in found:
+        for note in corpus.notes:
+            talk.say(f"{corpus.name}: {note}")
+    return found
+
+
+def named(argument: str) -> tuple[str | None, str]:
+    """Return name and path of an argument; one that is a path as it stands has no name."""
+    name, sign, path = argument.partition("=")
+    if not sign or Path(argument).exists() or "/" in name:
+        return None, argument
+    if not name or not path:
+        raise DataError(f"corpus must be PATH or NAME=PATH; got {argument!r}.")
+    return name, path

@@ -1,0 +1,288 @@
+"""A corpus -> files of a format, and what that format could not hold."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from assay._check import choice, known
+from assay.data.json_text import excerpt
+from assay.errors import DataError
+from assay.ner.check import place_of
+from assay.ner.document import Corpus, Document, Entity, Span, joined
+from assay.ner.formats import NER_FORMATS
+from assay.ner.formats.format import NerFormat
+from assay.ner.index import tokens as words_of
+from assay.ner.nesting import flat
+
+FLATTEN = ("error", "outer", "inner")
+SPACE = " \t\r\n"  # what parts tokens in files, whatever else may be white space
+LOSSES: dict[str, str] = {
+    "discontinuous": "entities in pieces, written as one from the first piece to the last",
+    "duplicate": "entities that stand twice, written once",
+    "nested": "entities inside or across others, left out",
+    "blank": "entities of nothing but white space, left out",
+    "edge_space": "entities with white space at an edge, written without it",
+    "empty": "documents without a word, left out",
+    "spacing": "documents whose white space is written otherwise",
+    "tokens_cut": "documents whose tokens are cut where entities begin or end, or leave out words",
+    "tokens": "documents whose token bounds are not written",
+    "id": "documents whose id is not written",
+    "meta": "documents with other fields, which are not written",
+    "split": "splits, written as one",
+    "labels": "labels that are declared and do not occur, not written",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One thing that was lost: its kind (a row of `LOSSES`), how often, and the first case."""
+
+    kind: str
+    count: int
+    first: str
+
+    @property
+    def summary(self) -> str:
+        """What was lost, in words."""
+        return LOSSES[self.kind]
+
+
+@dataclass(slots=True)
+class _Losses:
+    """Losses as they are found."""
+
+    found: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def add(self, kind: str, where: str, count: int = 1) -> None:
+        if count:
+            before, first = self.found.get(kind, (0, where))
+            self.found[kind] = (before + count, first)
+
+    def report(self) -> tuple[Loss, ...]:
+        return tuple(Loss(kind, *self.found[kind]) for kind in LOSSES if kind in self.found)
+
+
+def write_corpus(
+    corpus: Corpus, path: str | Path, *, format: str, flatten: str = "error", overwrite: bool = False
+) -> tuple[Loss, ...]:
+    """Write a corpus as files of a format and return what they do not hold.
+
+    Parameters
+    ----------
+    corpus
+        As `read_corpus` returns it, or made in Python.
+    path
+        A file, where it ends as files of the format do; else a folder, which gets one file a split.
+    format
+        Name of a row of `NER_FORMATS` that assay writes.
+    flatten
+        What becomes of entities that share characters, in a format that holds only flat ones: ``"outer"`` keeps the
+        longer, ``"inner"`` the shorter, ``"error"`` stops.
+    overwrite
+        Replace what is there. Other files in a folder stay.
+
+    Returns
+    -------
+    tuple of Loss
+        In the order of `LOSSES`; empty if reading the files again gives the same corpus.
+
+    Raises
+    ------
+    DataError
+        An unknown format or one that is only read, entities to flatten, or an output that exists.
+
+    Notes
+    -----
+    Files are whole or absent: they are written beside and renamed when all are done.
+
+    Formats of tokens get the tokens that a document has, else words, signs, and single characters of unspaced scripts.
+    A token is cut where an entity begins or ends inside it, and words that no token has become tokens, so that no entity
+    is lost or moved. Their readers put one space between tokens (`document.joined`): where that is not the text, the
+    document counts under ``spacing``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from assay.ner import Corpus, Document, Entity, read_corpus
+    >>> document = Document("7", "in Paris", (Entity(3, 8, "LOC"),))
+    >>> path = tempfile.mkdtemp() + "/mini.jsonl"
+    >>> write_corpus(Corpus("mini", (document,)), path, format="b2nerd")
+    ()
+    >>> read_corpus(path).documents[0].entities[0].label
+    'LOC'
+    """
+    row = NER_FORMATS[known("format", format, NER_FORMATS, "assay ner convert --help")]
+    choice("flatten", flatten, FLATTEN)
+    if row.write is None:
+        writable = ", ".join(name for name, other in NER_FORMATS.items() if other.write)
+        raise DataError(
+            f"format must be one that assay writes, {writable}; got {format!r}, which it only reads."
+        )
+    target = Path(path)
+    one_file = target.suffix in row.suffixes
+    _check_target(target, one_file, row, overwrite)
+    losses = _Losses()
+    splits = ("",) if one_file else corpus.splits or ("",)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    try:
+        for split in splits:
+            chosen = [one for one in corpus.documents if one_file or one.split == split]
+            fitted = [
+                two
+                for number, one in enumerate(chosen)
+                for two in _fitted(corpus, one, number, row, flatten, losses)
+            ]
+            options = {name: {"corpus": corpus}[name] for name in row.write_options}
+            name = target.name if one_file else f"{split or corpus.name}{row.suffixes[0]}"
+            row.write(fitted, stage / name, **options)
+        if row.beside is not None and not one_file:
+            row.beside(corpus, stage)
+        _move(stage, target, one_file)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    if one_file and "split" not in row.holds and len(corpus.splits) > 1:
+        losses.add("split", ", ".join(corpus.splits), len(corpus.splits))
+    if "labels" not in row.holds and (one_file or row.beside is None):
+        occur = {entity.label for document in corpus.documents for entity in document.entities}
+        never = [label for label in corpus.labels if label not in occur]
+        losses.add("labels", ", ".join(never[:1]), len(never))
+    return losses.report()
+
+
+def _check_target(target: Path, one_file: bool, row: NerFormat, overwrite: bool) -> None:
+    suffixes = {suffix for other in NER_FORMATS.values() for suffix in other.suffixes}
+    if not one_file and target.suffix in suffixes:
+        raise DataError(
+            f"output must end in {' or '.join(row.suffixes)} to be a file of the format {row.name}, or be a folder; "
+            f"got {target}."
+        )
+    if one_file and target.is_dir():
+        raise DataError(f"output must be a file; {target} is a folder.")
+    if not one_file and target.is_file():
+        raise DataError(f"output must be a folder; {target} is a file.")
+    if not overwrite and (target.is_file() or (target.is_dir() and any(target.iterdir()))):
+        kind = "file" if one_file else "or empty folder"
+        raise DataError(f"output must be a new {kind}; {target} exists. Use --overwrite to replace it.")
+
+
+def _move(stage: Path, target: Path, one_file: bool) -> None:
+    umask = os.umask(0)
+    os.umask(umask)
+    if not one_file and not target.exists():
+        stage.chmod(0o777 & ~umask)
+        stage.rename(target)
+        return
+    for path in sorted(stage.iterdir()):
+        path.replace(target if one_file else target / path.name)
+
+
+def _fitted(
+    corpus: Corpus, document: Document, number: int, row: NerFormat, flatten: str, losses: _Losses
+) -> Iterable[Document]:
+    """Yield a document as a format can hold it, and count what that costs."""
+    where = place_of(corpus, document)
+    holds = row.holds
+    entities = document.entities
+    if "discontinuous" not in holds:
+        for entity in entities:
+            if entity.spans is not None:
+                losses.add("discontinuous", f"{_shown(document, entity)} in {where}")
+        entities = tuple(replace(entity, spans=None) for entity in entities)
+    if "id" not in holds and document.id not in ("", str(number)):
+        losses.add("id", where)
+    if "meta" not in holds and (document.meta or any(entity.meta for entity in entities)):
+        losses.add("meta", where)
+    if not row.tokens:
+        if document.tokens is not None and "tokens" not in holds:
+            losses.add("tokens", where)
+        yield replace(document, entities=entities)
+        return
+    tokens = fitting_tokens(document.text, document.tokens, entities)
+    if not tokens:
+        losses.add("empty", where)
+        for entity in entities:
+            losses.add("blank", f"{_shown(document, entity)} in {where}")
+        return
+    if document.tokens is not None and tokens != document.tokens:
+        losses.add("tokens_cut", where)
+    entities = tuple(_to_tokens(document, entities, tokens, where, losses))
+    if not {"nested", "overlapping"} <= holds:
+        entities = _flattened(document, entities, row, flatten, where, losses)
+    if (
+        "text" not in holds
+        and joined([document.text[start:end] for start, end in tokens])[0] != document.text
+    ):
+        losses.add("spacing", where)
+    yield replace(document, entities=entities, tokens=tokens)
+
+
+def fitting_tokens(text: str, tokens: Sequence[Span] | None, entities: Sequence[Entity]) -> tuple[Span, ...]:
+    """Return tokens that cover every word of a text, hold no white space, and end wherever an entity begins or ends."""
+    whole: list[Span] = []
+    at = 0
+    for start, end in (*(tokens or ()), (len(text), len(text))):
+        for first, last in words_of(text[at:start])[1]:
+            if not whole or at + first >= whole[-1][1]:  # one sign may fold to several words
+                whole.append((at + first, at + last))
+        if start < end:
+            whole.append((start, end))
+        at = end
+    bounds = {bound for entity in entities for bound in (entity.start, entity.end)}
+    pieces: list[Span] = []
+    for start, end in whole:
+        begun = start
+        for place in range(start, end + 1):
+            space = place < end and text[place] in SPACE
+            if place == end or place in bounds or space:
+                if begun < place:
+                    pieces.append((begun, place))
+                begun = place + 1 if space else place
+    return tuple(pieces)
+
+
+def _to_tokens(
+    document: Document, entities: Sequence[Entity], tokens: Sequence[Span], where: str, losses: _Losses
+) -> Iterable[Entity]:
+    """Yield entities from their first token to their last, which differs from their bounds by white space only."""
+    starts = [start for start, _ in tokens]
+    ends = [end for _, end in tokens]
+    for entity in entities:
+        first = bisect_left(starts, entity.start)
+        last = bisect_right(ends, entity.end) - 1
+        shown = f"{_shown(document, entity)} in {where}"
+        if first > last:
+            losses.add("blank", shown)
+            continue
+        if (starts[first], ends[last]) != (entity.start, entity.end):
+            losses.add("edge_space", shown)
+        yield replace(entity, start=starts[first], end=ends[last])
+
+
+def _flattened(
+    document: Document, entities: Sequence[Entity], row: NerFormat, flatten: str, where: str, losses: _Losses
+) -> tuple[Entity, ...]:
+    """Return entities of which no two share a character."""
+    different = {(entity.start, entity.end, entity.label): entity for entity in reversed(entities)}
+    once = tuple(entity for entity in entities if different[entity.start, entity.end, entity.label] is entity)
+    kept = flat(once, "outer" if flatten == "error" else flatten)
+    gone = [entity for entity in once if entity not in kept]
+    if gone and flatten == "error":
+        raise DataError(
+            f"{where}: entities must be flat for the format {row.name}; got {_shown(document, gone[0])} inside or "
+            "across another. Use --flatten outer or inner, or another format."
+        )
+    for kind, count in (("duplicate", len(entities) - len(once)), ("nested", len(gone))):
+        first = _shown(document, gone[0]) if kind == "nested" and gone else _shown(document, entities[0])
+        losses.add(kind, f"{first} in {where}", count)
+    return kept
+
+
+def _shown(document: Document, entity: Entity) -> str:
+    return f"{entity.label} {excerpt(document.surface(entity))}"
