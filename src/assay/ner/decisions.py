@@ -168,7 +168,7 @@ def parse_decision(fields: Mapping[str, Any], *, where: str = "decision") -> Dec
         return Decision.model_validate(dict(fields))
     except ValidationError as error:
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        place = ".".join(str(part) for part in first["loc"] if part not in ("Rule", "literal['rest']"))
+        place = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
         if first["type"] == "value_error":
             message = f"{place} {first['msg'].removeprefix('Value error, ')}".strip()
         elif first["type"] == "extra_forbidden":
