@@ -58,11 +58,13 @@ NAMES = {
         "PLANES",
         "Pool",
         "Section",
+        "card_html",
         "find",
         "plane",
         "result_sections",
         "sections",
         "write_atlas",
+        "write_cards_page",
         "write_page",
     ],
     "assay.embed": [

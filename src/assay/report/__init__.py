@@ -2,10 +2,12 @@
 
 `page` turns sections (a heading, text, a plotly figure, a table) into the page; nothing is fetched when it is read.
 `findings` are the numbers of a pool and what was chosen from it, `selection` makes them sections, `plane` and `map`
-draw rows, `scatter` sets, `tables` shows any other results, `atlas` writes the rows for embedding-atlas.
+draw rows, `scatter` sets, `tables` shows any other results, `conflicts` the cards of
+`assay ner screen`, `atlas` writes the rows for embedding-atlas.
 """
 
 from assay.report.atlas import write_atlas
+from assay.report.conflicts import card_html, write_cards_page
 from assay.report.findings import Choice, Findings, Pool, find
 from assay.report.page import Section, write_page
 from assay.report.plane import PLANES, plane
@@ -18,10 +20,12 @@ __all__ = [
     "Findings",
     "Pool",
     "Section",
+    "card_html",
     "find",
     "plane",
     "result_sections",
     "sections",
     "write_atlas",
+    "write_cards_page",
     "write_page",
 ]

@@ -178,10 +178,9 @@ def bars(direction: Direction, colors: Mapping[str, int]) -> list[dict[str, Any]
         shown.append({"words": words, "label": label, "share": value, "kind": kind, "color": color})
     rest = direction.verdicts[BARS:]
     if rest:
+        words = "1 other" if len(rest) == 1 else f"{len(rest)} others"
         value = sum(value for _, value in rest)
-        shown.append(
-            {"words": f"{len(rest)} others", "label": "", "share": value, "kind": "rest", "color": None}
-        )
+        shown.append({"words": words, "label": "", "share": value, "kind": "rest", "color": None})
     return shown
 
 
