@@ -8,6 +8,7 @@ every mention in every text, `screen` gathers what each corpus makes of it, `rel
 from assay.ner.cards import Card, Cards, read_cards, write_cards
 from assay.ner.conflicts import conflicts
 from assay.ner.document import Corpus, Document, Entity
+from assay.ner.read import read_corpus
 from assay.ner.relations import Thresholds, relations
 from assay.ner.screen import Evidence, screen
 
@@ -21,6 +22,7 @@ __all__ = [
     "Thresholds",
     "conflicts",
     "read_cards",
+    "read_corpus",
     "relations",
     "screen",
     "write_cards",

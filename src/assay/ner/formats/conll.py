@@ -84,7 +84,9 @@ def read(
         )
         if layout is None:
             file = files[of.index(width)]
-            raise DataError(f"{file.path}: lines must be a token and a tag; got none that are.{_advice(tag_column)}")
+            raise DataError(
+                f"{file.path}: lines must be a token and a tag; got none that are.{_advice(tag_column)}"
+            )
         layouts[width] = layout
         if layout.note:
             notes.append(layout.note)
@@ -196,7 +198,9 @@ def _is_index(values: Sequence[str]) -> bool:
     return numbers >= _CLEAN * len(values) and any(value in ("0", "1") for value in values)
 
 
-def _chosen(labels: dict[int, set[str]], width: int, tag_column: int | str | None) -> tuple[tuple[int, ...], str]:
+def _chosen(
+    labels: dict[int, set[str]], width: int, tag_column: int | str | None
+) -> tuple[tuple[int, ...], str]:
     """Return the columns of tags to read, and what to tell of the choice."""
     if tag_column == "all":
         return tuple(labels), ""
@@ -210,7 +214,9 @@ def _chosen(labels: dict[int, set[str]], width: int, tag_column: int | str | Non
     first, *rest = (labels[number] for number in full)
     if all(first & other for other in rest):
         return tuple(full), f"Columns {named} hold tags with the same labels and were united."
-    return (full[-1],), f"Columns {named} hold tags; {full[-1] + 1} was read (tag_column chooses, 'all' unites)."
+    return (
+        full[-1],
+    ), f"Columns {named} hold tags; {full[-1] + 1} was read (tag_column chooses, 'all' unites)."
 
 
 def _column(tag_column: int | str, width: int) -> int:
@@ -236,14 +242,21 @@ def _has_digits(
     widths: Sequence[int],
 ) -> bool:
     """Tell whether nearly all tokens are a character and a digit: first by the samples, then by every line."""
-    tokens = [row[layouts[w].token] for w, (_, rows) in zip(widths, samples, strict=True) for row in rows if len(row) == w]
+    tokens = [
+        row[layouts[w].token]
+        for w, (_, rows) in zip(widths, samples, strict=True)
+        for row in rows
+        if len(row) == w
+    ]
     numbered = sum(len(token) == 2 and token[1] in "0123456789" for token in tokens)
     if not tokens or numbered < _STRIPPED * len(tokens) or all(token.isascii() for token in tokens):
         return False
     if any(layout.token for layout in layouts.values()):
         return True
     found = sum(sum(1 for _ in _CHARACTER_DIGIT.finditer(text)) for text in texts)
-    return found >= _STRIPPED * sum(sum(1 for line in text.split("\n") if line.strip("\t ")) for text in texts)
+    return found >= _STRIPPED * sum(
+        sum(1 for line in text.split("\n") if line.strip("\t ")) for text in texts
+    )
 
 
 def _sentences(
@@ -276,9 +289,7 @@ def _sentences(
             text, offsets = joined(tokens)
             columns = tuple(tuple(c) for c in (tags, *others) if not OUTSIDE.issuperset(c))
             name = meta.get("sent_id", "")
-            into.append(
-                Tagged(file.split, name, text, offsets, columns, meta, path, line_of, tuple(skipped))
-            )
+            into.append(Tagged(file.split, name, text, offsets, columns, meta, path, line_of, tuple(skipped)))
             tokens, tags, others, skipped, meta = [], [], [[] for _ in more], [], {}
 
     for number, line in enumerate(lines, 1):

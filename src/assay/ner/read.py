@@ -1,0 +1,366 @@
+"""A file, a folder of splits or a hub id in; one corpus out."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from assay._check import choice
+from assay.data.containers import BINARY, COMPRESSIONS, opened, records, suffix_of
+from assay.data.read import hub_id
+from assay.errors import DataError
+from assay.ner.document import Corpus, Document
+from assay.ner.formats import NER_FORMATS, File, Head, NerFormat, Read, hub
+from assay.ner.formats.format import OnBad, refuse
+from assay.ner.formats.tags import REPAIRS, SCHEMES
+
+LABELS = "labels.json"
+_HEAD = 1 << 18  # bytes by which a file is told
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "testa": "dev",
+    "testb": "test",
+    "dev": "dev",
+    "devel": "dev",
+    "development": "dev",
+    "valid": "dev",
+    "validation": "dev",
+    "val": "dev",
+    "test": "test",
+}
+_ORDER = ("train", "dev", "test")
+_NOT_DATA = re.compile(
+    r"(?i)(\.|licen[cs]e|copying|readme|notice|citation|changelog|entity-list|labels\.json|dataset_infos?\.json|"
+    r"dataset_dict\.json|state\.json|manifest\.json|config\.json|cache-)|.*\.(md|py|html|pdf|sh|yaml|yml|cfg|conf|lock)$"
+)
+_HAN = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")
+_NAMED_LANGUAGE = re.compile(r"NER_(en|zh)")
+
+
+def read_corpus(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    format: str | None = None,
+    language: str | None = None,
+    scheme: str | None = None,
+    tag_column: int | str | None = None,
+    repair: str = "begin",
+    on_bad: OnBad = refuse,
+) -> Corpus:
+    """Return a corpus read from a file, a folder whose files are its splits, or the hub.
+
+    The format is told from the content. What is inferred (the tag scheme, the columns) is inferred once for the whole
+    corpus and told in `Corpus.notes`.
+
+    Parameters
+    ----------
+    path
+        A file, also with ``.gz`` or ``.zst``; a folder: each data file in it is a split, or each folder in it that is
+        named as one; or ``org/name[:config][@split]`` on the hub, which needs ``assay[hub]``. A split is called ``train``,
+        ``dev`` or ``test`` where the file name says so (``wnut17train.conll``, ``devel.tsv``), else as the file.
+        Licences, readmes and lists of labels are no data; a list of texts in ``labels.json`` declares the labels.
+    name
+        Name of the corpus; by default that of the folder, or of the file without its suffixes.
+    format
+        Name of a row of `NER_FORMATS`; by default told from the content, which must be of one format.
+    language
+        ``en``, ``zh`` or another code. By default by script: a document is ``zh`` where a fourth or more of its letters are
+        Han, else ``en``, since languages of one script are not told apart; a corpus is ``mixed`` where a tenth or more
+        of its documents are of either.
+    scheme
+        ``IOB1``, ``IOB2``, ``BIOES``, ``BMES`` or ``BILOU``; by default inferred. Formats of tags only.
+    tag_column
+        Column of the tags, from 1, or from -1 backwards, or ``"all"`` to unite several. Columns only.
+    repair
+        What becomes of a tag that breaks the scheme (``I-PER`` after ``O``): ``begin`` an entity with it, ``drop`` it, or
+        ``error``. Counted in the notes.
+    on_bad
+        Takes (kind, origin, message) of whatever cannot be read, which is then left out; by default an error.
+
+    Returns
+    -------
+    Corpus
+        Its documents have the ids of the file (``sent_id``, ``id``), behind the split and a colon where these are not
+        unique, else ``split:number`` from 1. Two documents of one id and split become ``id`` and ``id#2``.
+
+    Raises
+    ------
+    DataError
+        Where there is no such file or none that can be read, files differ in format, a folder holds several corpora, or
+        (``file:line: ...``) a line cannot be read.
+
+    Notes
+    -----
+    All of a corpus is in memory. Offsets are shared between documents; 4 million tokens take some 5 seconds.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp()) / "tiny"
+    >>> folder.mkdir()
+    >>> _ = (folder / "train.conll").write_text("Ada\\tI-PER\\nLovelace\\tI-PER\\nwrote\\tO\\n")
+    >>> corpus = read_corpus(folder)
+    >>> corpus.name, corpus.documents[0].id, corpus.documents[0].text, corpus.notes
+    ('tiny', 'train:1', 'Ada Lovelace wrote', ('conll: IOB1 inferred.',))
+    """
+    if scheme is not None:
+        choice("scheme", scheme, SCHEMES)
+    if format is not None:
+        choice("format", format, NER_FORMATS)
+    choice("repair", repair, REPAIRS)
+    options: dict[str, Any] = {"scheme": scheme, "tag_column": tag_column}
+    found = None if isinstance(path, Path) else hub_id(path)
+    if found is not None:
+        shape = NER_FORMATS["hub"]
+        source = found["repo"]
+        read = hub.from_hub(
+            found["repo"], found["config"], found["split"], scheme=scheme, repair=repair, on_bad=on_bad
+        )
+        named = source.split("/")[1]
+        _check_options(options, shape)
+    else:
+        root = Path(path)
+        files, left = _files(root, format)
+        shape = _format(files, format)
+        _check_options(options, shape)
+        given = {key: value for key, value in options.items() if value is not None}
+        if "repair" in shape.options:
+            given["repair"] = repair
+        read = shape.read(files, on_bad=on_bad, **given)
+        named = root.resolve().name if root.is_dir() else _stem(root)
+        source = str(path)
+        declared = root / LABELS
+        if not read.labels and root.is_dir() and declared.is_file():
+            read = replace(read, labels=_labels(declared))
+        if left:
+            read = replace(read, notes=(*read.notes, f"Not read: {', '.join(left)}."))
+        by_path = _NAMED_LANGUAGE.fullmatch(root.resolve().parent.name)
+        language = language or (by_path[1] if by_path else None)
+    name = name or named
+    documents = _placed(read, name, language)
+    if not documents:
+        raise DataError(f"{source} must hold at least one document; it has none.")
+    spoken = language or _language(documents)
+    return Corpus(
+        name,
+        tuple(documents),
+        read.labels,
+        spoken,
+        source=source,
+        notes=tuple(f"{shape.name}: {note}" for note in read.notes),
+    )
+
+
+def corpora(path: str | Path) -> list[str]:
+    """Return the corpora that a path leads to: itself, or the folders in it that are corpora (as in B2NERD's tree)."""
+    root = Path(path)
+    if not root.is_dir() or _data_files(root):
+        return [str(path)]
+    inner = _folders(root)
+    if not inner or all(_split(folder.name) for folder in inner):
+        return [str(path)]
+    return [each for folder in inner for each in corpora(folder)]
+
+
+def _check_options(options: dict[str, Any], shape: NerFormat) -> None:
+    for option, value in options.items():
+        if value is not None and option not in shape.options:
+            takers = [row.name for row in NER_FORMATS.values() if option in row.options]
+            raise DataError(
+                f"{option} must be left out of {shape.name}; got {value!r}. It is for {' and '.join(takers)}."
+            )
+
+
+def _files(root: Path, format: str | None) -> tuple[list[File], list[str]]:
+    """Return the data files behind a path by split, and the names of those that look like none."""
+    if root.is_file():
+        return [File(root, _split(root.name) or _stem(root))], []
+    if not root.is_dir():
+        raise DataError(f"path must be an existing file or folder; there is no {root}.{_nearest(root)}")
+    found = list(_walk(root, ""))
+    kept = [
+        file
+        for file in found
+        if format is not None or any(row.detect(head(file.path)) for row in NER_FORMATS.values())
+    ]
+    if not kept:
+        inside = [Path(each).relative_to(root) for each in corpora(root) if Path(each) != root]
+        if inside:
+            raise DataError(
+                f"path must be one corpus; {root} holds {len(inside)}: {', '.join(map(str, inside[:6]))}"
+                f"{' ...' if len(inside) > 6 else ''}. Name one of them."
+            )
+        raise DataError(f"{root} must hold files of a known format ({', '.join(NER_FORMATS)}); it has none.")
+    left = sorted(file.path.name for file in found if file not in kept)
+    order = {split: number for number, split in enumerate(_ORDER)}
+    kept.sort(key=lambda file: (order.get(file.split, len(order)), str(file.path)))
+    return kept, left
+
+
+def _walk(folder: Path, split: str) -> Iterator[File]:
+    """Yield the files of a folder that may be data, by name, and of the folders in it that are splits."""
+    for path in _data_files(folder):
+        yield File(path, split or _split(path.name) or _stem(path))
+    inner = _folders(folder)
+    for each in inner:
+        own = _split(each.name)
+        if own or split or (len(inner) == 1 and each.name == "data"):
+            yield from _walk(each, own or split)
+
+
+def _data_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and not _NOT_DATA.match(path.name))
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _split(name: str) -> str:
+    """Return the split that a file name names, ``""`` if none."""
+    words = re.findall(r"[a-z]+", name.lower())
+    for word in words:
+        if word in _SPLITS:
+            return _SPLITS[word]
+    for word in words:
+        for end in ("train", "devel", "dev", "valid", "test"):
+            if word.endswith(end):
+                return _SPLITS[end]
+    return ""
+
+
+def _stem(path: Path) -> str:
+    """Return the name of a file without its suffixes, as far as they are known ones."""
+    known = {suffix for row in NER_FORMATS.values() for suffix in row.suffixes} | set(COMPRESSIONS)
+    name = path.name
+    while Path(name).suffix.lower() in known and Path(name).stem:
+        name = Path(name).stem
+    return name
+
+
+def _nearest(path: Path) -> str:
+    parent = path.parent if path.parent.is_dir() else Path()
+    near = difflib.get_close_matches(path.name, [each.name for each in parent.iterdir()], n=2, cutoff=0.5)
+    return f" Did you mean {' or '.join(str(parent / each) for each in near)}?" if near else ""
+
+
+def head(path: Path) -> Head:
+    """Return what a file is told by."""
+    suffix = suffix_of(path)
+    if suffix in BINARY:
+        first = next((record.row for record in records(path)), None)
+        return Head(path, (), first)
+    try:
+        with opened(path) as stream:
+            data = stream.read(_HEAD)
+    except OSError as error:
+        raise DataError(f"{path}: must be readable; {error.strerror or error}.") from None
+    text = data.decode("utf-8", "replace").replace("\r\n", "\n")
+    lines = text.split("\n")
+    if len(data) == _HEAD:
+        lines.pop()
+    return Head(path, tuple(lines), _first_value(path, text, len(data) == _HEAD))
+
+
+def _first_value(path: Path, text: str, cut: bool) -> Any:
+    """Return the first JSON value of a text, of an array its first, else None; a cut one is read on."""
+    start = text.lstrip()
+    array = start[:1] == "["
+    body = start[1:].lstrip() if array else start
+    if body[:1] != "{":
+        return None
+    try:
+        return json.JSONDecoder().raw_decode(body)[0]
+    except (ValueError, RecursionError):
+        if not cut:
+            return None
+    with opened(path) as stream:
+        return _first_value(path, stream.read().decode("utf-8", "replace"), False)
+
+
+def _format(files: Sequence[File], format: str | None) -> NerFormat:
+    """Return the one format of files."""
+    if format is not None:
+        return NER_FORMATS[format]
+    found: dict[str, Path] = {}
+    for file in files:
+        seen = head(file.path)
+        row = next((row for row in NER_FORMATS.values() if row.detect(seen)), None)
+        if row is None:
+            raise DataError(
+                f"{file.path} must be of a known format ({', '.join(NER_FORMATS)}); its content is of none. "
+                "Name the format, and the first line that does not fit is shown."
+            )
+        found.setdefault(row.name, file.path)
+    if len(found) > 1:
+        shown = ", ".join(f"{name} ({path.name})" for name, path in found.items())
+        raise DataError(f"path must hold files of one format; got {shown}. Name the format, or part them.")
+    return NER_FORMATS[next(iter(found))]
+
+
+def _labels(path: Path) -> tuple[str, ...]:
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise DataError(f"{path}: must be JSON; {error}.") from None
+    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+        raise DataError(f"{path}: must be a list of labels; got {type(value).__name__}.")
+    return tuple(dict.fromkeys(value))
+
+
+def _placed(read: Read, corpus: str, language: str | None) -> list[Document]:
+    """Return documents with their corpus, language and an id of their own."""
+    given = Counter(document.id for document in read.documents if document.id)
+    clash = any(count > 1 for count in given.values())
+    numbers: Counter[str] = Counter()
+    used: set[str] = set()
+    spoken = language
+    if spoken is None:
+        spoken = _language(read.documents)
+    documents = []
+    for document in read.documents:
+        numbers[document.split] += 1
+        own = document.id
+        if not own:
+            own = f"{document.split}:{numbers[document.split]}"
+        elif clash and document.split:
+            own = f"{document.split}:{own}"
+        unique, copy = own, 1
+        while unique in used:
+            copy += 1
+            unique = f"{own}#{copy}"
+        used.add(unique)
+        mine = spoken if spoken != "mixed" else _language([document])
+        documents.append(
+            Document(
+                unique,
+                document.text,
+                document.entities,
+                document.language if language is None and document.language else mine,
+                corpus,
+                document.split,
+                document.tokens,
+                document.meta,
+            )
+        )
+    return documents
+
+
+def _language(documents: Sequence[Document]) -> str:
+    """Return ``zh``, ``en`` or ``mixed`` by the scripts of up to 2,000 documents, evenly drawn."""
+    some = documents[:: len(documents) // 2000 + 1]
+    share = sum(_is_chinese(document.text) for document in some) / max(len(some), 1)
+    return "zh" if share >= 0.9 else "en" if share <= 0.1 else "mixed"
+
+
+def _is_chinese(text: str) -> bool:
+    han = 0 if text.isascii() else len(_HAN.findall(text))
+    return han > 0 and 4 * han >= sum(map(str.isalpha, text))
