@@ -42,7 +42,8 @@ def inside(entities: Sequence[Entity]) -> set[int]:
 def flat(entities: Sequence[Entity], keep: str) -> tuple[Entity, ...]:
     """Return entities of which no two share a character, in their order.
 
-    ``outer`` keeps the longer of two that do, ``inner`` the shorter. Of two of one length the one that begins first stays, then the one that is listed first.
+    ``outer`` keeps the longer of two that do, ``inner`` the shorter. Of two of one length the one
+    that begins first stays, then the one that is listed first.
     """
     sign = -1 if keep == "outer" else 1
     order = sorted(

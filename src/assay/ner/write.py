@@ -102,8 +102,8 @@ def write_corpus(
     Files are whole or absent: they are written beside and renamed when all are done.
 
     Formats of tokens get the tokens that a document has, else words, signs, and single characters of unspaced scripts.
-    A token is cut where an entity begins or ends inside it, and words that no token has become tokens, so that no entity
-    is lost or moved. Their readers put one space between tokens (`document.joined`): where that is not the text, the
+    A token is cut where an entity begins or ends inside it, and words that no token has become tokens, so that no
+    entity is lost or moved. Their readers put one space between tokens (`document.joined`): where that is not the text, the
     document counts under ``spacing``.
 
     Examples
@@ -117,16 +117,9 @@ def write_corpus(
     >>> read_corpus(path).documents[0].entities[0].label
     'LOC'
     """
-    row = NER_FORMATS[known("format", format, NER_FORMATS, "assay ner convert --help")]
-    choice("flatten", flatten, FLATTEN)
-    if row.write is None:
-        writable = ", ".join(name for name, other in NER_FORMATS.items() if other.write)
-        raise DataError(
-            f"format must be one that assay writes, {writable}; got {format!r}, which it only reads."
-        )
     target = Path(path)
-    one_file = target.suffix in row.suffixes
-    _check_target(target, one_file, row, overwrite)
+    row, one_file = check_target(target, format=format, flatten=flatten, overwrite=overwrite)
+    assert row.write is not None
     losses = _Losses()
     splits = ("",) if one_file else corpus.splits or ("",)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +149,14 @@ def write_corpus(
     return losses.report()
 
 
-def _check_target(target: Path, one_file: bool, row: NerFormat, overwrite: bool) -> None:
+def check_target(target: Path, *, format: str, flatten: str, overwrite: bool) -> tuple[NerFormat, bool]:
+    """Return the row of a format and whether it goes to one file, or raise by what can be known to be wrong before."""
+    row = NER_FORMATS[known("format", format, NER_FORMATS, "assay ner convert --help")]
+    choice("flatten", flatten, FLATTEN)
+    if row.write is None:
+        writable = ", ".join(name for name, other in NER_FORMATS.items() if other.write)
+        raise DataError(f"{format} must be a format that assay writes ({writable}); it only reads that one.")
+    one_file = target.suffix in row.suffixes
     suffixes = {suffix for other in NER_FORMATS.values() for suffix in other.suffixes}
     if not one_file and target.suffix in suffixes:
         raise DataError(
@@ -170,6 +170,7 @@ def _check_target(target: Path, one_file: bool, row: NerFormat, overwrite: bool)
     if not overwrite and (target.is_file() or (target.is_dir() and any(target.iterdir()))):
         kind = "file" if one_file else "or empty folder"
         raise DataError(f"output must be a new {kind}; {target} exists. Use --overwrite to replace it.")
+    return row, one_file
 
 
 def _move(stage: Path, target: Path, one_file: bool) -> None:

@@ -4,4 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-COMMANDS: tuple[Callable[..., None], ...] = ()
+from assay.cli.ner import records
+
+COMMANDS: tuple[Callable[..., None], ...] = (records.check, records.convert, records.stats)

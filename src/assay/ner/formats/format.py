@@ -61,8 +61,8 @@ class NerFormat:
     ``on_bad(kind, origin, message)`` and is left out if that returns. ``write(documents, path, *, <write_options>)``
     writes one file; it is None where assay only reads. A writer is given nothing but what the format holds: `holds`
     names what survives beside flat entities in one piece (``text`` says that every character of the text does,
-    ``labels`` that a declared label does which does not occur), and `tokens` that each document must have tokens at whose bounds
-    its entities begin and end. ``beside(corpus, folder)`` writes what belongs beside the files of a folder.
+    ``labels`` that a declared label does which does not occur), and `tokens` that each document must have tokens at
+    whose bounds its entities begin and end. ``beside(corpus, folder)`` writes what belongs beside the files of a folder.
     """
 
     name: str

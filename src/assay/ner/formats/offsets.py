@@ -116,7 +116,7 @@ def _map(text: str, width: Callable[[str], int]) -> dict[int, int] | None:
 
 
 def _plain(words: str) -> str:
-    return _SPACE.sub(" ", words).strip()
+    return _SPACE.sub(" ", words)
 
 
 def settled(
