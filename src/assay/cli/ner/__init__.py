@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.ner import records
+from assay.cli.ner import records, screen
 
-COMMANDS: tuple[Callable[..., None], ...] = (records.check, records.convert, records.stats)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    records.check,
+    records.convert,
+    records.stats,
+    screen.screen,
+)
