@@ -3,12 +3,16 @@
 `document` says what an entity and a document are; `read` and `write` turn files into corpora and back by `formats`, one
 format a file; `check` and `stats` say what is in them. `index` finds every mention in every text, `screen` gathers
 what each corpus makes of it, `relations` says how two labels relate, `conflicts` makes ranked cards of that, which
-`cards` holds as a file. `planted` has corpora whose conflicts are known.
+`cards` holds as a file. `crossval` trains `taggers` on one corpus and has `score` compare them on another. `decisions`
+holds what a person makes of the cards, `validate` says what is wrong with that, `apply` changes the corpora and changes
+them back; `taxonomy` has the types that labels come to. `planted` has corpora whose conflicts are known.
 """
 
+from assay.ner.apply import Preview, apply, preview, revert, unify
 from assay.ner.cards import Card, Cards, read_cards, write_cards, write_cards_tsv
 from assay.ner.check import Finding, check
 from assay.ner.conflicts import conflicts
+from assay.ner.decisions import Decision, Decisions, Rule, read_decisions
 from assay.ner.document import Corpus, Document, Entity
 from assay.ner.formats import NER_FORMATS
 from assay.ner.planted import planted
@@ -16,6 +20,8 @@ from assay.ner.read import read_corpus
 from assay.ner.relations import Thresholds, relations
 from assay.ner.screen import Evidence, screen
 from assay.ner.stats import stats
+from assay.ner.taxonomy import Taxonomy, read_taxonomy
+from assay.ner.validate import validate
 from assay.ner.write import Loss, write_corpus
 
 __all__ = [
@@ -23,20 +29,32 @@ __all__ = [
     "Card",
     "Cards",
     "Corpus",
+    "Decision",
+    "Decisions",
     "Document",
     "Entity",
     "Evidence",
     "Finding",
     "Loss",
+    "Preview",
+    "Rule",
+    "Taxonomy",
     "Thresholds",
+    "apply",
     "check",
     "conflicts",
     "planted",
+    "preview",
     "read_cards",
     "read_corpus",
+    "read_decisions",
+    "read_taxonomy",
     "relations",
+    "revert",
     "screen",
     "stats",
+    "unify",
+    "validate",
     "write_cards",
     "write_cards_tsv",
     "write_corpus",

@@ -93,7 +93,8 @@ class Corpus:
 
     `name` has no ``/``, so that ``name/label`` names a label of a corpus. `labels` are the declared ones where the
     source declares them, else those that occur, in order of appearance. `notes` say what the reader inferred or mended
-    (scheme, offsets, invalid tags), a sentence each, for the person who reads the terminal.
+    (scheme, offsets, invalid tags), a sentence each, for the person who reads the terminal. `meta` holds what else is
+    known of the corpus, such as its labels before decisions were applied.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Corpus:
     licence: str = ""
     source: str = ""
     notes: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.name or "/" in self.name:

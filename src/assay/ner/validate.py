@@ -47,7 +47,7 @@ def validate(
     for entry in decisions:
         problems += _alone(entry, folder)
     problems += _known(decisions, cards)
-    outcome, once = _outcomes(decisions)
+    outcome, once = outcomes(decisions)
     problems += once
     problems += _spellings(decisions)
     problems += _shared(decisions, outcome, cards)
@@ -128,8 +128,8 @@ def _known(decisions: Sequence[Decision], cards: Cards | None) -> list[Problem]:
     return problems
 
 
-def _outcomes(decisions: Sequence[Decision]) -> tuple[dict[str, Decision], list[Problem]]:
-    """Return for each label the first decision that changes it, and where two disagree on what it comes to."""
+def outcomes(decisions: Sequence[Decision]) -> tuple[dict[str, Decision], list[Problem]]:
+    """Return for each label the first decision that is about it, and where two disagree on what it comes to."""
     outcome: dict[str, Decision] = {}
     problems = []
     for entry in decisions:
