@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.ner import records, screen
+from assay.cli.ner import example, records, screen
 
 COMMANDS: tuple[Callable[..., None], ...] = (
+    example.example,
     records.check,
     records.convert,
     records.stats,
