@@ -53,6 +53,7 @@ def read_corpus(
     scheme: str | None = None,
     tag_column: int | str | None = None,
     repair: str = "begin",
+    offsets: str | None = None,
     on_bad: OnBad = refuse,
 ) -> Corpus:
     """Return a corpus read from a file, a folder whose files are its splits, or the hub.
@@ -64,24 +65,27 @@ def read_corpus(
     ----------
     path
         A file, also with ``.gz`` or ``.zst``; a folder: each data file in it is a split, or each folder in it that is
-        named as one; or ``org/name[:config][@split]`` on the hub, which needs ``assay[hub]``. A split is called ``train``,
-        ``dev`` or ``test`` where the file name says so (``wnut17train.conll``, ``devel.tsv``), else as the file.
-        Licences, readmes and lists of labels are no data; a list of texts in ``labels.json`` declares the labels.
+        named as one; or ``org/name[:config][@split]`` on the hub, which needs ``assay[hub]``. A split is called
+        ``train``, ``dev`` or ``test`` where the file name says so (``wnut17train.conll``, ``devel.tsv``), else as the
+        file. Licences, readmes and lists of labels are no data; a list of texts in ``labels.json`` declares the labels.
     name
         Name of the corpus; by default that of the folder, or of the file without its suffixes.
     format
         Name of a row of `NER_FORMATS`; by default told from the content, which must be of one format.
     language
-        ``en``, ``zh`` or another code. By default by script: a document is ``zh`` where a fourth or more of its letters are
-        Han, else ``en``, since languages of one script are not told apart; a corpus is ``mixed`` where a tenth or more
-        of its documents are of either.
+        ``en``, ``zh`` or another code. By default by script: a document is ``zh`` where a fourth or more of its letters
+        are Han, else ``en``, since languages of one script are not told apart; a corpus is ``mixed`` where a tenth or
+        more of its documents are of either.
     scheme
         ``IOB1``, ``IOB2``, ``BIOES``, ``BMES`` or ``BILOU``; by default inferred. Formats of tags only.
     tag_column
         Column of the tags, from 1, or from -1 backwards, or ``"all"`` to unite several. Columns only.
     repair
-        What becomes of a tag that breaks the scheme (``I-PER`` after ``O``): ``begin`` an entity with it, ``drop`` it, or
-        ``error``. Counted in the notes.
+        What becomes of a tag that breaks the scheme (``I-PER`` after ``O``): ``begin`` an entity with it, ``drop`` it,
+        or ``error``. Counted in the notes.
+    offsets
+        What offsets count: ``code points``, ``inclusive``, ``utf-16`` or ``bytes``; by default told from the words.
+        Formats of characters only.
     on_bad
         Takes (kind, origin, message) of whatever cannot be read, which is then left out; by default an error.
 
@@ -109,53 +113,41 @@ def read_corpus(
     >>> _ = (folder / "train.conll").write_text("Ada\\tI-PER\\nLovelace\\tI-PER\\nwrote\\tO\\n")
     >>> corpus = read_corpus(folder)
     >>> corpus.name, corpus.documents[0].id, corpus.documents[0].text, corpus.notes
-    ('tiny', 'train:1', 'Ada Lovelace wrote', ('conll: IOB1 inferred.',))
+    ('tiny', 'train:1', 'Ada Lovelace wrote', ('read as conll', 'IOB1 inferred'))
     """
     if scheme is not None:
         choice("scheme", scheme, SCHEMES)
     if format is not None:
         choice("format", format, NER_FORMATS)
     choice("repair", repair, REPAIRS)
-    options: dict[str, Any] = {"scheme": scheme, "tag_column": tag_column}
+    options: dict[str, Any] = {"scheme": scheme, "tag_column": tag_column, "offsets": offsets}
     found = None if isinstance(path, Path) else hub_id(path)
     if found is not None:
         shape = NER_FORMATS["hub"]
-        source = found["repo"]
+        _check_options(options, shape)
         read = hub.from_hub(
             found["repo"], found["config"], found["split"], scheme=scheme, repair=repair, on_bad=on_bad
         )
-        named = source.split("/")[1]
-        _check_options(options, shape)
+        named, source = found["repo"].split("/")[1], found["repo"]
     else:
-        root = Path(path)
-        files, left = _files(root, format)
-        shape = _format(files, format)
-        _check_options(options, shape)
-        given = {key: value for key, value in options.items() if value is not None}
-        if "repair" in shape.options:
-            given["repair"] = repair
-        read = shape.read(files, on_bad=on_bad, **given)
-        named = root.resolve().name if root.is_dir() else _stem(root)
-        source = str(path)
-        declared = root / LABELS
-        if not read.labels and root.is_dir() and declared.is_file():
-            read = replace(read, labels=_labels(declared))
-        if left:
-            read = replace(read, notes=(*read.notes, f"Not read: {', '.join(left)}."))
-        by_path = _NAMED_LANGUAGE.fullmatch(root.resolve().parent.name)
-        language = language or (by_path[1] if by_path else None)
-    name = name or named
-    documents = _placed(read, name, language)
+        shape, read = _read(Path(path), format, options, repair, on_bad)
+        named, source = _named(Path(path)), str(path)
+        by_path = _NAMED_LANGUAGE.fullmatch(Path(path).resolve().parent.name)
+        if by_path and not read.language:
+            read = replace(read, language=by_path[1])
+    spoken = language or read.language
+    named = name or read.name or named
+    documents = _placed(read, named, spoken)
     if not documents:
         raise DataError(f"{source} must hold at least one document; it has none.")
-    spoken = language or _language(documents)
     return Corpus(
-        name,
-        tuple(documents),
+        named,
+        documents,
         read.labels,
-        spoken,
-        source=source,
-        notes=tuple(f"{shape.name}: {note}" for note in read.notes),
+        spoken or _language(documents),
+        read.licence,
+        read.source or source,
+        (f"read as {shape.name}", *read.notes),
     )
 
 
@@ -177,6 +169,25 @@ def _check_options(options: dict[str, Any], shape: NerFormat) -> None:
             raise DataError(
                 f"{option} must be left out of {shape.name}; got {value!r}. It is for {' and '.join(takers)}."
             )
+
+
+def _read(
+    root: Path, format: str | None, options: dict[str, Any], repair: str, on_bad: OnBad
+) -> tuple[NerFormat, Read]:
+    """Return the format of the files behind a path, and what its reader makes of them."""
+    files, left = _files(root, format)
+    shape = _format(files, format)
+    _check_options(options, shape)
+    given = {key: value for key, value in options.items() if value is not None}
+    if "repair" in shape.options:
+        given["repair"] = repair
+    read = shape.read(files, on_bad=on_bad, **given)
+    declared = root / LABELS
+    if not read.labels and declared.is_file():
+        read = replace(read, labels=_labels(declared))
+    if left:
+        read = replace(read, notes=(*read.notes, f"not read: {', '.join(left)}"))
+    return shape, read
 
 
 def _files(root: Path, format: str | None) -> tuple[list[File], list[str]]:
@@ -217,7 +228,13 @@ def _walk(folder: Path, split: str) -> Iterator[File]:
 
 
 def _data_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file() and not _NOT_DATA.match(path.name))
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file()
+        and not _NOT_DATA.match(path.name)
+        and not (path.suffix == ".txt" and path.with_suffix(".ann").is_file())
+    )
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -235,6 +252,10 @@ def _split(name: str) -> str:
             if word.endswith(end):
                 return _SPLITS[end]
     return ""
+
+
+def _named(root: Path) -> str:
+    return root.resolve().name if root.is_dir() else _stem(root)
 
 
 def _stem(path: Path) -> str:
@@ -316,15 +337,13 @@ def _labels(path: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
-def _placed(read: Read, corpus: str, language: str | None) -> list[Document]:
-    """Return documents with their corpus, language and an id of their own."""
+def _placed(read: Read, corpus: str, language: str) -> tuple[Document, ...]:
+    """Return documents with their corpus, language and an id of their own; without a language each is asked."""
     given = Counter(document.id for document in read.documents if document.id)
     clash = any(count > 1 for count in given.values())
     numbers: Counter[str] = Counter()
     used: set[str] = set()
-    spoken = language
-    if spoken is None:
-        spoken = _language(read.documents)
+    spoken = language or _language(read.documents)
     documents = []
     for document in read.documents:
         numbers[document.split] += 1
@@ -344,14 +363,14 @@ def _placed(read: Read, corpus: str, language: str | None) -> list[Document]:
                 unique,
                 document.text,
                 document.entities,
-                document.language if language is None and document.language else mine,
+                document.language or mine,
                 corpus,
                 document.split,
                 document.tokens,
                 document.meta,
             )
         )
-    return documents
+    return tuple(documents)
 
 
 def _language(documents: Sequence[Document]) -> str:

@@ -17,7 +17,7 @@ from assay._files import atomic
 from assay.data.containers import opened
 from assay.data.json_text import excerpt
 from assay.errors import DataError
-from assay.ner.document import Document, Span, joined
+from assay.ner.document import Document, joined
 from assay.ner.formats.format import File, Head, NerFormat, OnBad, Read, refuse
 from assay.ner.formats.tags import OUTSIDE, Tagged, documents, encoded, parsed, token_spans
 
@@ -44,7 +44,7 @@ class Layout:
 
 def detect(head: Head) -> bool:
     """Tell whether the lines of a file are tokens with tags, nearly all of them alike."""
-    tabs, rows = _sample(head.lines)
+    _, rows = _sample(head.lines)
     return bool(rows) and _layout([rows], None) is not None
 
 
@@ -92,7 +92,7 @@ def read(
             notes.append(layout.note)
     strip = _has_digits(texts, samples, layouts, of)
     if strip:
-        notes.append("Tokens are a character and a digit: the digit was left out.")
+        notes.append("tokens are a character and a digit, which was left out")
     del texts
     sentences: list[Tagged] = []
     empty = 0
@@ -103,7 +103,7 @@ def read(
             )
         lines[number] = []
     if empty:
-        notes.append(f"{empty} lines have a tag and no token and were left out.")
+        notes.append(f"left out {empty:,} lines with a tag and no token")
     made, found = documents(sentences, scheme=scheme, repair=repair, on_bad=on_bad)
     return Read(made, notes=(*found, *notes))
 
@@ -209,14 +209,15 @@ def _chosen(
         return ((number,) if number in labels else ()), ""
     full = [number for number, found in labels.items() if found]
     if len(full) < 2:
-        return (full or list(labels))[-1:] and ((full or list(labels))[-1],), ""
+        return tuple((full or list(labels))[-1:]), ""
     named = ", ".join(str(number + 1) for number in full)
     first, *rest = (labels[number] for number in full)
     if all(first & other for other in rest):
-        return tuple(full), f"Columns {named} hold tags with the same labels and were united."
+        return tuple(full), f"columns {named} hold tags of the same labels and were united"
     return (
-        full[-1],
-    ), f"Columns {named} hold tags; {full[-1] + 1} was read (tag_column chooses, 'all' unites)."
+        (full[-1],),
+        f"columns {named} hold tags; column {full[-1] + 1} was read (tag_column chooses one, 'all' unites them)",
+    )
 
 
 def _column(tag_column: int | str, width: int) -> int:

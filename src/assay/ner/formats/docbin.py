@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ def write(documents: Sequence[Document], path: Path) -> None:
 
 def _overlap(spans: Sequence[tuple[int, int, str]]) -> bool:
     ordered = sorted(spans)
-    return any(a[1] > b[0] for a, b in zip(ordered, ordered[1:], strict=False))
+    return any(a[1] > b[0] for a, b in pairwise(ordered))
 
 
 def _words(text: str, tokens: Sequence[Span]) -> tuple[list[str], list[bool], list[int]]:

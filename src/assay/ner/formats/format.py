@@ -10,7 +10,19 @@ from typing import Any, Literal
 from assay.errors import DataError
 from assay.ner.document import Corpus, Document
 
-Holds = Literal["text", "nested", "overlapping", "discontinuous", "id", "meta", "tokens", "split", "labels"]
+Holds = Literal[
+    "text",
+    "nested",
+    "overlapping",
+    "discontinuous",
+    "id",
+    "comments",
+    "fields",
+    "meta",
+    "tokens",
+    "split",
+    "labels",
+]
 OnBad = Callable[[str, str, str], None]
 
 

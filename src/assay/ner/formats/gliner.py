@@ -1,4 +1,4 @@
-"""GLiNER's training rows: ``{"tokenized_text": [...], "ner": [[first, last, label], ...]}``, the last token included."""
+"""GLiNER's training rows: ``{"tokenized_text": [...], "ner": [[first, last, label], ...]}``, last included."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def read(files: Sequence[File], *, on_bad: OnBad = refuse) -> Read:
             left = (TOKENS, ENTITIES, "id") if name else (TOKENS, ENTITIES)
             meta = {key: value for key, value in row.items() if key not in left}
             documents.append(Document(name, text, tuple(entities), split=file.split, tokens=kept, meta=meta))
-    return Read(tuple(documents), notes=(f"{empty} empty tokens were left out.",) if empty else ())
+    return Read(tuple(documents), notes=(f"left out {empty:,} empty tokens",) if empty else ())
 
 
 def write(documents: Sequence[Document], path: Path) -> None:

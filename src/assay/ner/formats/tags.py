@@ -26,13 +26,13 @@ Scheme = Literal["IOB1", "IOB2", "BIOES", "BMES", "BILOU"]
 Repair = Literal["begin", "drop", "error"]
 TokenSpan = tuple[int, int, str]
 
-SCHEMES: dict[str, str] = {
+SCHEMES: dict[str, tuple[str, str, str, str]] = {
     # the letters on the first, an inner, the last and an only token
-    "IOB1": "IIII",
-    "IOB2": "BIIB",
-    "BIOES": "BIES",
-    "BMES": "BMES",
-    "BILOU": "BILU",
+    "IOB1": ("I", "I", "I", "I"),
+    "IOB2": ("B", "I", "I", "B"),
+    "BIOES": ("B", "I", "E", "S"),
+    "BMES": ("B", "M", "E", "S"),
+    "BILOU": ("B", "I", "L", "U"),
 }
 REPAIRS = ("begin", "drop", "error")
 OUTSIDE = frozenset(("O", "o", "0"))
@@ -56,8 +56,8 @@ def parsed(tag: str) -> tuple[str, str] | None:
 def inferred(sequences: Iterable[Sequence[str]]) -> Scheme:
     """Return the scheme of all sequences together; each must be made of tags.
 
-    ``S`` or ``E`` make it BIOES, or BMES where there is an ``M``; ``L`` or ``U`` BILOU. Among ``B`` and ``I`` alone it is
-    IOB1 where an ``I`` begins an entity and no ``B`` stands but after an entity of its label.
+    ``S`` or ``E`` make it BIOES, or BMES where there is an ``M``; ``L`` or ``U`` BILOU. Of ``B`` and ``I`` alone it is IOB1
+    where an ``I`` begins an entity and no ``B`` stands but after an entity of its label.
     """
     kept = [tags for tags in sequences if not OUTSIDE.issuperset(tags)]
     letters = {tag[0] for tags in kept for tag in set(tags)}
@@ -149,8 +149,8 @@ def encoded(spans: Iterable[TokenSpan], length: int, scheme: str) -> list[str]:
 class Tagged:
     """A sentence as a reader found it: `columns` are its tags, of one column or several, none where all are ``O``.
 
-    `file` and `line` say where its first token stood, `skipped` before which tokens a line was left out; where `rows`, the
-    sentence is a row and all of its tokens stand at `line`.
+    `file` and `line` say where its first token stood, `skipped` before which tokens a line was left out; where `rows`,
+    the sentence is a row and all of its tokens stand at `line`.
     """
 
     split: str
@@ -179,7 +179,7 @@ def documents(
     if scheme is None:
         used = inferred(tags for sentence in sentences for tags in sentence.columns)
         if any(sentence.columns for sentence in sentences):
-            notes.append(f"{used} inferred.")
+            notes.append(f"{used} inferred")
     else:
         used = scheme
         _check_letters(sentences, used)
@@ -215,7 +215,7 @@ def documents(
         )
     if count and repair != "error":
         done = "begun as entities" if repair == "begin" else "left out"
-        notes.append(f"{count} tags do not fit {used} and were {done}, the first at {first}.")
+        notes.append(f"{count:,} tags that do not fit {used} were {done}; the first: {first}")
     return tuple(made), tuple(notes)
 
 
