@@ -59,6 +59,7 @@ def run(
 
 def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli import compare, correlate, embed, measure, records, select, study, train
+    from assay.cli.ner.screen import screen
 
     return {
         "select": select.select,
@@ -70,6 +71,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "convert": records.convert,
         "check": records.check,
         "diversity": study.diversity,
+        "screen": screen,
     }
 
 

@@ -99,7 +99,7 @@ def screen(
     if folder is not None:
         with talk.stage("write", str(folder)), staged(folder) as stage:
             write_cards(cards, stage)
-            write_cards_tsv(cards, stage)
+            write_cards_tsv(cards, stage / "cards.tsv")
             write_cards_page(cards, stage / "index.html")
             manifest.write(
                 stage,
@@ -154,15 +154,15 @@ def _thresholds(text: str | None) -> Thresholds:
     from assay.errors import DataError
     from assay.ner import Thresholds
 
-    known = {field.name: type(field.default) for field in fields(Thresholds)}
+    whole = {"mentions": int}
+    known = [field.name for field in fields(Thresholds)]
     given: dict[str, Any] = {}
     for part in [] if text is None else text.split(","):
         name, _, value = (piece.strip() for piece in part.partition("="))
+        choice("thresholds", name, known)
         try:
-            given[choice("thresholds", name, known)] = known[name](value)
-        except ValueError as error:
-            if isinstance(error, DataError):
-                raise
+            given[name] = whole.get(name, float)(value)
+        except ValueError:
             raise DataError(
                 f"thresholds must give numbers, as in mentions=30,equal=0.1; got {part!r}."
             ) from None
