@@ -454,7 +454,7 @@ def _used(path: str | Path) -> set[str]:
 def _steps(path: str | Path, revision: str) -> list[Step]:
     """Return the steps that stand. One whose next line, or the file, is still as before it was not carried out."""
     lines = _lines(path)
-    followed = [*(line["before"] for line in lines[1:]), revision]
+    followed = [*(line["before"] for line in lines), revision][1:] if lines else []
     steps: list[Step] = []
     for line, follows in zip(lines, followed, strict=True):
         if follows == line["before"]:

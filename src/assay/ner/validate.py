@@ -189,7 +189,8 @@ def _shared(
             decided = [outcome[label] for label in (one, two) if label in outcome]
             if not decided or group(one) == group(two) or frozenset((one, two)) in ignored:
                 continue
-            fault = _sharing(name, one, two, outcome, by_pair.get(frozenset((one, two))))
+            written = next(n for entry in decided for n in entry.names if n.casefold() == name)
+            fault = _sharing(written, one, two, outcome, by_pair.get(frozenset((one, two))))
             if fault is not None:
                 severity, rule = fault
                 ids = tuple(dict.fromkeys(entry.id for entry in decided))
@@ -223,8 +224,9 @@ def _sharing(
             f"{one} and {two} share the name {name!r}, and nothing says that they mean the same. "
             "Join both in one decision (same or merge), or give one another name."
         )
+    one, two = card.labels
     return "error", (
-        f"{one} and {two} must not share the name {name!r}; they are {card.relation}, card {card.id}. "
+        f"{one} and {two} must not share the name {name!r}; their relation is {card.relation}, card {card.id}. "
         "Join both in one decision (same or merge), or give one another name."
     )
 
