@@ -99,7 +99,7 @@ def test_a_table_filled_in_by_hand_decides_and_overrides(tmp_path):
     found = preview([NEWS], decisions, folder=tmp_path)
     assert len(found.undecided) == 5  # whatever the table does not name is not guessed
     write_undecided(table, found.undecided)
-    rows = list(csv.DictReader(table.open(encoding="utf-8"), delimiter="\t"))
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
     assert rows[0]["may_be"] == "country | location"
     names = {"France": "country", "Lyon": "location", "Georgia": ""}
     with table.open("w", encoding="utf-8", newline="") as f:
@@ -157,7 +157,8 @@ def test_a_table_that_is_wrong_is_refused_with_its_line(tmp_path, content, messa
 def test_predictions_decide_where_they_have_the_entity(tmp_path):
     (tmp_path / "predicted.jsonl").write_text(
         '{"sentence": "France and Lyon met Ada", "entities": ['
-        '{"name": "France", "type": "country", "pos": [0, 6]}, {"name": "Lyon", "type": "location", "pos": [11, 15]}]}\n'
+        '{"name": "France", "type": "country", "pos": [0, 6]}, '
+        '{"name": "Lyon", "type": "location", "pos": [11, 15]}]}\n'
         '{"sentence": "ＦＲＡＮＣＥ of New  Zealand, Georgia", "entities": ['
         '{"name": "ＦＲＡＮＣＥ", "type": "person", "pos": [0, 6]}]}\n',
         encoding="utf-8",
