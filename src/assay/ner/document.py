@@ -119,6 +119,9 @@ class Corpus:
         return tuple(dict.fromkeys(document.split for document in self.documents))
 
 
+_SHARED: dict[Span, Span] = {}  # so that documents with equal offsets hold the same ones in memory
+
+
 def joined(tokens: list[str]) -> tuple[str, tuple[Span, ...]]:
     """Return tokens as one text with the offset of each: a space between them, none where unspaced script meets.
 
@@ -127,14 +130,24 @@ def joined(tokens: list[str]) -> tuple[str, tuple[Span, ...]]:
     """
     pieces: list[str] = []
     offsets: list[Span] = []
+    if len(_SHARED) > 1 << 17:
+        _SHARED.clear()
     at, spaced = 0, False
+    text = " ".join(tokens)
+    if text.isascii():
+        for token in tokens:
+            span = (at, at + len(token))
+            offsets.append(_SHARED.setdefault(span, span))
+            at = span[1] + 1
+        return text, tuple(offsets)
     for token in tokens:
         if spaced and not unspaced(token[0]):
             pieces.append(" ")
             at += 1
         pieces.append(token)
-        offsets.append((at, at + len(token)))
-        at += len(token)
+        span = (at, at + len(token))
+        offsets.append(_SHARED.setdefault(span, span))
+        at = span[1]
         spaced = not unspaced(token[-1])
     return "".join(pieces), tuple(offsets)
 

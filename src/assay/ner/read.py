@@ -20,7 +20,6 @@ from assay.ner.formats import NER_FORMATS, File, Head, NerFormat, Read, hub
 from assay.ner.formats.format import OnBad, refuse
 from assay.ner.formats.tags import REPAIRS, SCHEMES
 
-LABELS = "labels.json"
 _HEAD = 1 << 18  # bytes by which a file is told
 _SPLITS = {
     "train": "train",
@@ -67,7 +66,7 @@ def read_corpus(
         A file, also with ``.gz`` or ``.zst``; a folder: each data file in it is a split, or each folder in it that is
         named as one; or ``org/name[:config][@split]`` on the hub, which needs ``assay[hub]``. A split is called
         ``train``, ``dev`` or ``test`` where the file name says so (``wnut17train.conll``, ``devel.tsv``), else as the
-        file. Licences, readmes and lists of labels are no data; a list of texts in ``labels.json`` declares the labels.
+        file. Licences, readmes and lists of labels are no data.
     name
         Name of the corpus; by default that of the folder, or of the file without its suffixes.
     format
@@ -182,9 +181,6 @@ def _read(
     if "repair" in shape.options:
         given["repair"] = repair
     read = shape.read(files, on_bad=on_bad, **given)
-    declared = root / LABELS
-    if not read.labels and declared.is_file():
-        read = replace(read, labels=_labels(declared))
     if left:
         read = replace(read, notes=(*read.notes, f"not read: {', '.join(left)}"))
     return shape, read
@@ -325,16 +321,6 @@ def _format(files: Sequence[File], format: str | None) -> NerFormat:
         shown = ", ".join(f"{name} ({path.name})" for name, path in found.items())
         raise DataError(f"path must hold files of one format; got {shown}. Name the format, or part them.")
     return NER_FORMATS[next(iter(found))]
-
-
-def _labels(path: Path) -> tuple[str, ...]:
-    try:
-        value = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise DataError(f"{path}: must be JSON; {error}.") from None
-    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
-        raise DataError(f"{path}: must be a list of labels; got {type(value).__name__}.")
-    return tuple(dict.fromkeys(value))
 
 
 def _placed(read: Read, corpus: str, language: str) -> tuple[Document, ...]:

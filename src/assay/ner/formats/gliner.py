@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from assay._files import atomic
-from assay.data.containers import records
 from assay.data.json_text import dumps, excerpt
 from assay.ner.document import Document, Entity, Span, joined, unspaced
 from assay.ner.formats.format import File, Head, NerFormat, OnBad, Read, refuse
+from assay.ner.formats.rows import name_of, others, rows
 from assay.ner.formats.tags import token_spans
 
 TOKENS, ENTITIES = "tokenized_text", "ner"
@@ -26,12 +26,11 @@ def read(files: Sequence[File], *, on_bad: OnBad = refuse) -> Read:
     documents = []
     empty = 0
     for file in files:
-        for record in records(file.path):
-            problem = record.problem or _problem(record.row)
+        for origin, row in rows(file.path, on_bad=on_bad):
+            problem = _problem(row)
             if problem:
-                on_bad("malformed", record.origin, problem)
+                on_bad("malformed", origin, problem)
                 continue
-            row: dict[str, Any] = record.row
             tokens = [token for token in row[TOKENS] if token]
             text, kept = joined(tokens)
             empty += len(row[TOKENS]) - len(tokens)
@@ -42,13 +41,9 @@ def read(files: Sequence[File], *, on_bad: OnBad = refuse) -> Read:
                 if start < end:
                     entities.append(Entity(start, end, label))
                 else:
-                    on_bad(
-                        "empty", record.origin, f"entity must have words; got [{first}, {last}] {label!r}."
-                    )
-            own = row.get("id")
-            name = str(own) if isinstance(own, str | int) and not isinstance(own, bool) else ""
-            left = (TOKENS, ENTITIES, "id") if name else (TOKENS, ENTITIES)
-            meta = {key: value for key, value in row.items() if key not in left}
+                    on_bad("empty", origin, f"entity must have words; got [{first}, {last}] {label!r}.")
+            name = name_of(row)
+            meta = others(row, TOKENS, ENTITIES, "id" if name else "")
             documents.append(Document(name, text, tuple(entities), split=file.split, tokens=kept, meta=meta))
     return Read(tuple(documents), notes=(f"left out {empty:,} empty tokens",) if empty else ())
 
@@ -58,18 +53,20 @@ def write(documents: Sequence[Document], path: Path) -> None:
 
     The id and `Document.meta` become further keys of a row.
     """
-    rows = []
+    made = []
     for document in documents:
         finer = _characters(document)
         tokens = [finer.text[start:end] for start, end in finer.tokens or ()]
         entities = [[start, end - 1, label] for start, end, label in token_spans(finer)]
-        row: dict[str, Any] = {TOKENS: tokens, ENTITIES: entities, "id": document.id}
-        rows.append(row | {key: value for key, value in document.meta.items() if key not in row})
+        row: dict[str, Any] = {TOKENS: tokens, ENTITIES: entities} | (
+            {"id": document.id} if document.id else {}
+        )
+        made.append(row | others(dict(document.meta), *row))
     with atomic(path) as out:
         if ".jsonl" in path.suffixes:
-            out.writelines(dumps(row) + b"\n" for row in rows)
+            out.writelines(dumps(row) + b"\n" for row in made)
         else:
-            out.write(b"[\n" + b",\n".join(dumps(row) for row in rows) + b"\n]\n")
+            out.write(b"[\n" + b",\n".join(dumps(row) for row in made) + b"\n]\n")
 
 
 def _spread(tokens: Sequence[str], kept: Sequence[Span]) -> list[Span]:

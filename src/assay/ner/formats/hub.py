@@ -14,6 +14,7 @@ from assay.data.json_text import dumps, excerpt
 from assay.errors import DataError
 from assay.ner.document import Document, joined
 from assay.ner.formats.format import File, Head, NerFormat, OnBad, Read, refuse
+from assay.ner.formats.rows import Row, name_of, others, rows
 from assay.ner.formats.tags import Tagged, documents, encoded, parsed, token_spans
 
 TOKENS = ("tokens", "words")
@@ -42,16 +43,13 @@ def read(
     empty = 0
     for file in files:
         names: dict[str, list[str]] = {}
-        found = []
-        for number, record in enumerate(records(file.path), 1):
-            if record.problem:
-                on_bad("malformed", record.origin, record.problem)
-            else:
-                found.append((number, record.row))
-        numbered = {_columns(row)[1] for _, row in found[:1] if isinstance(row, dict)}
-        for column in numbered - {""}:
+        if suffix_of(file.path) in BINARY:
+            found = [(record.origin, record.row) for record in records(file.path)]
+        else:
+            found = list(rows(file.path, on_bad=on_bad))
+        for column in {_columns(row)[1] for _, row in found[:1] if isinstance(row, dict)} - {""}:
             names[column] = _declared(file.path, column)
-        empty += _sentences(found, str(file.path), file.split, names, sentences, on_bad)
+        empty += _sentences(found, file.split, names, sentences, on_bad)
     return _read(sentences, empty, scheme, repair, on_bad)
 
 
@@ -74,9 +72,10 @@ def from_hub(
     sentences: list[Tagged] = []
     empty = 0
     for name in found if split is None else [split]:
-        rows = found[name]
-        names = {column: _names(feature) for column, feature in rows.features.to_dict().items()}
-        empty += _sentences(enumerate(rows, 1), f"{repo}@{name}", name, names, sentences, on_bad)
+        held = found[name]
+        names = {column: _names(feature) for column, feature in held.features.to_dict().items()}
+        numbered = ((f"{repo}@{name}:{number}", row) for number, row in enumerate(held, 1))
+        empty += _sentences(numbered, name, names, sentences, on_bad)
     return _read(sentences, empty, scheme, repair, on_bad)
 
 
@@ -85,23 +84,20 @@ def write(documents: Sequence[Document], path: Path, *, scheme: str = "IOB2") ->
 
     `Document.meta` becomes further columns.
     """
-    rows = []
+    made = []
     for document in documents:
         tokens = [document.text[start:end] for start, end in document.tokens or ()]
-        row = {
-            "id": document.id,
-            "tokens": tokens,
-            "ner_tags": encoded(token_spans(document), len(tokens), scheme),
-        }
-        rows.append(row | {key: value for key, value in document.meta.items() if key not in row})
+        row: dict[str, Any] = {"id": document.id} if document.id else {}
+        row |= {"tokens": tokens, "ner_tags": encoded(token_spans(document), len(tokens), scheme)}
+        made.append(row | others(dict(document.meta), "id", *row))
     if suffix_of(path) == ".parquet":
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        columns = dict.fromkeys(key for row in rows for key in row)
+        columns = dict.fromkeys(key for row in made for key in row)
         try:
-            table = pa.table({key: [row.get(key) for row in rows] for key in columns})
-            if rows:
+            table = pa.table({key: [row.get(key) for row in made] for key in columns})
+            if made:
                 texts = pa.list_(pa.string())
                 for column in ("tokens", "ner_tags"):
                     at = table.schema.get_field_index(column)
@@ -112,8 +108,7 @@ def write(documents: Sequence[Document], path: Path, *, scheme: str = "IOB2") ->
             pq.write_table(table, out)
         return
     with atomic(path) as out:
-        for row in rows:
-            out.write(dumps(row) + b"\n")
+        out.writelines(dumps(row) + b"\n" for row in made)
 
 
 def _columns(row: dict[str, Any]) -> tuple[str, str]:
@@ -128,8 +123,7 @@ def _read(sentences: list[Tagged], empty: int, scheme: str | None, repair: str, 
 
 
 def _sentences(
-    rows: Iterable[tuple[int, Any]],
-    source: str,
+    rows: Iterable[Row],
     split: str,
     names: dict[str, list[str]],
     into: list[Tagged],
@@ -137,8 +131,7 @@ def _sentences(
 ) -> int:
     """Append the sentences of rows and return how many tokens were empty."""
     empty = 0
-    for number, row in rows:
-        origin = f"{source}:{number}"
+    for origin, row in rows:
         if not isinstance(row, dict) or not _columns(row)[1]:
             on_bad("malformed", origin, f"row must have tokens and ner_tags; got {excerpt(row)}.")
             continue
@@ -161,12 +154,11 @@ def _sentences(
             kept = [(token, tag) for token, tag in zip(tokens, tags, strict=True) if token]
             tokens, tags = [token for token, _ in kept], [tag for _, tag in kept]
         text, offsets = joined(tokens)
-        own = row.get("id")
-        name = str(own) if isinstance(own, str | int) and not isinstance(own, bool) else ""
-        left = (token_column, tag_column, "id") if name else (token_column, tag_column)
-        meta = {key: value for key, value in row.items() if key not in left and value is not None}
+        name = name_of(row)
+        left = others(row, token_column, tag_column, "id" if name else "")
+        meta = {key: value for key, value in left.items() if value is not None}
         columns = (tuple(tags),) if any(tag not in "Oo0" for tag in tags) else ()
-        into.append(Tagged(split, name, text, offsets, columns, meta, source, number, rows=True))
+        into.append(Tagged(split, name, text, offsets, columns, meta, origin, 0))
     return empty
 
 

@@ -56,8 +56,8 @@ def parsed(tag: str) -> tuple[str, str] | None:
 def inferred(sequences: Iterable[Sequence[str]]) -> Scheme:
     """Return the scheme of all sequences together; each must be made of tags.
 
-    ``S`` or ``E`` make it BIOES, or BMES where there is an ``M``; ``L`` or ``U`` BILOU. Of ``B`` and ``I`` alone it is IOB1
-    where an ``I`` begins an entity and no ``B`` stands but after an entity of its label.
+    ``S`` or ``E`` make it BIOES, or BMES where there is an ``M``; ``L`` or ``U`` BILOU. Of ``B`` and ``I`` alone it is
+    IOB1 where an ``I`` begins an entity and no ``B`` stands but after an entity of its label.
     """
     kept = [tags for tags in sequences if not OUTSIDE.issuperset(tags)]
     letters = {tag[0] for tags in kept for tag in set(tags)}
@@ -149,8 +149,8 @@ def encoded(spans: Iterable[TokenSpan], length: int, scheme: str) -> list[str]:
 class Tagged:
     """A sentence as a reader found it: `columns` are its tags, of one column or several, none where all are ``O``.
 
-    `file` and `line` say where its first token stood, `skipped` before which tokens a line was left out; where `rows`,
-    the sentence is a row and all of its tokens stand at `line`.
+    `file` and `line` say where its first token stood, `skipped` before which tokens a line was left out. A sentence
+    that is a row has ``file:row`` as `file`, and 0 as `line`.
     """
 
     split: str
@@ -162,12 +162,12 @@ class Tagged:
     file: str
     line: int
     skipped: tuple[int, ...] = ()
-    rows: bool = False
 
     def origin(self, at: int) -> str:
         """Return ``file:line`` of a token."""
-        line = self.line if self.rows else self.line + at + sum(before <= at for before in self.skipped)
-        return f"{self.file}:{line}"
+        if not self.line:
+            return self.file
+        return f"{self.file}:{self.line + at + sum(before <= at for before in self.skipped)}"
 
 
 def documents(
