@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,10 +15,11 @@ Holds = Literal[
     "nested",
     "overlapping",
     "discontinuous",
+    "duplicates",
     "id",
     "comments",
-    "fields",
     "meta",
+    "entity meta",
     "tokens",
     "split",
     "labels",
@@ -51,8 +52,8 @@ class Read:
     """What a reader makes of the files of a corpus.
 
     Documents have their split, and the id that the file gives them or ``""``; corpus and language are set afterwards.
-    `labels` are the declared ones, if any. `notes` are for `Corpus.notes`. The last four are the corpus's own, where
-    the files say them.
+    `labels` are the declared ones, if any. `notes` are for `Corpus.notes`. The rest is the corpus's own, where the files
+    say it.
     """
 
     documents: tuple[Document, ...]
@@ -62,6 +63,7 @@ class Read:
     language: str = ""
     licence: str = ""
     source: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,10 @@ class NerFormat:
     ``on_bad(kind, origin, message)`` and is left out if that returns. ``write(documents, path, *, <write_options>)``
     writes one file; it is None where assay only reads. A writer is given nothing but what the format holds: `holds`
     names what survives beside flat entities in one piece (``text`` says that every character of the text does,
-    ``labels`` that a declared label does which does not occur), and `tokens` that each document must have tokens at
-    whose bounds its entities begin and end. ``beside(corpus, folder)`` writes what belongs beside the files of a folder.
+    ``comments`` that those fields of a document do that are texts of one line, ``meta`` all of them, ``labels`` that a
+    declared label does which does not occur), `tokens` that each document must have tokens at whose bounds its
+    entities begin and end, and `characters` that such a token may hold no more than one character of an unspaced
+    script. ``beside(corpus, folder)`` writes what belongs beside the files of a folder.
     """
 
     name: str
@@ -88,6 +92,7 @@ class NerFormat:
     options: tuple[str, ...] = ()
     write_options: tuple[str, ...] = ()
     beside: Callable[[Corpus, Path], None] | None = None
+    characters: bool = False
 
 
 def refuse(kind: str, origin: str, message: str) -> None:
