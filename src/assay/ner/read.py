@@ -68,7 +68,7 @@ def read_corpus(
         ``train``, ``dev`` or ``test`` where the file name says so (``wnut17train.conll``, ``devel.tsv``), else as the
         file. Licences, readmes and lists of labels are no data.
     name
-        Name of the corpus; by default that of the folder, or of the file without its suffixes.
+        Name of the corpus; by default that which the file says, else of the folder, or the file without its suffixes.
     format
         Name of a row of `NER_FORMATS`; by default told from the content, which must be of one format.
     language
@@ -350,7 +350,7 @@ def _placed(read: Read, corpus: str, language: str) -> tuple[Document, ...]:
                 document.text,
                 document.entities,
                 document.language or mine,
-                corpus,
+                document.corpus or corpus,
                 document.split,
                 document.tokens,
                 document.meta,

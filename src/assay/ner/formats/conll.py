@@ -360,7 +360,7 @@ CONLL = NerFormat(
     detect,
     read,
     write,
-    holds=frozenset(),
+    holds=frozenset({"comments"}),
     tokens=True,
     options=("scheme", "tag_column", "repair"),
     write_options=("scheme",),

@@ -125,6 +125,6 @@ DOCBIN = NerFormat(
     detect,
     read,
     write,
-    holds=frozenset(("text", "nested", "overlapping")),
+    holds=frozenset(("text", "nested", "overlapping", "id", "meta")),
     tokens=True,
 )

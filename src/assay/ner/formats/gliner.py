@@ -8,7 +8,7 @@ from typing import Any
 
 from assay._files import atomic
 from assay.data.json_text import dumps, excerpt
-from assay.ner.document import Document, Entity, Span, joined, unspaced
+from assay.ner.document import Document, Entity, Span, joined
 from assay.ner.formats.format import File, Head, NerFormat, OnBad, Read, refuse
 from assay.ner.formats.rows import name_of, others, rows
 from assay.ner.formats.tags import token_spans
@@ -49,15 +49,11 @@ def read(files: Sequence[File], *, on_bad: OnBad = refuse) -> Read:
 
 
 def write(documents: Sequence[Document], path: Path) -> None:
-    """Write a JSON array, or JSON Lines by the suffix; words of unspaced scripts are parted into characters.
-
-    The id and `Document.meta` become further keys of a row.
-    """
+    """Write a JSON array, or JSON Lines by the suffix; the id and `Document.meta` become further keys of a row."""
     made = []
     for document in documents:
-        finer = _characters(document)
-        tokens = [finer.text[start:end] for start, end in finer.tokens or ()]
-        entities = [[start, end - 1, label] for start, end, label in token_spans(finer)]
+        tokens = [document.text[start:end] for start, end in document.tokens or ()]
+        entities = [[start, end - 1, label] for start, end, label in token_spans(document)]
         row: dict[str, Any] = {TOKENS: tokens, ENTITIES: entities} | (
             {"id": document.id} if document.id else {}
         )
@@ -103,24 +99,6 @@ def _problem(row: Any) -> str:
     return ""
 
 
-def _characters(document: Document) -> Document:
-    """Return a document whose tokens in unspaced scripts are single characters."""
-    if document.tokens is None or document.text.isascii():
-        return document
-    finer: list[Span] = []
-    for start, end in document.tokens:
-        at = start
-        for place in range(start, end):
-            if unspaced(document.text[place]):
-                if at < place:
-                    finer.append((at, place))
-                finer.append((place, place + 1))
-                at = place + 1
-        if at < end:
-            finer.append((at, end))
-    return Document(document.id, document.text, document.entities, tokens=tuple(finer))
-
-
 GLINER = NerFormat(
     "gliner",
     "GLiNER: tokenized_text and ner, with the last token of each entity",
@@ -128,6 +106,7 @@ GLINER = NerFormat(
     detect,
     read,
     write,
-    holds=frozenset(("nested", "overlapping")),
+    holds=frozenset(("nested", "overlapping", "duplicates", "id", "meta")),
     tokens=True,
+    characters=True,
 )

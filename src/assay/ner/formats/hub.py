@@ -255,7 +255,7 @@ HUB = NerFormat(
     detect,
     read,
     write,
-    holds=frozenset(),
+    holds=frozenset({"id", "meta"}),
     tokens=True,
     options=("scheme", "repair"),
     write_options=("scheme",),
