@@ -111,14 +111,17 @@ def read(
 def write(documents: Sequence[Document], path: Path, *, scheme: str = "IOB2") -> None:
     """Write tokens and tags parted by a tab; texts in `Document.meta` become comments ``# key = value``."""
     with atomic(path, "w") as out:
-        for document in documents:
+        for number, document in enumerate(documents):
             tokens = [document.text[start:end] for start, end in document.tokens or ()]
             tags = encoded(token_spans(document), len(tokens), scheme)
             if not tokens:
                 raise DataError(f"document {document.id!r} must have at least one token.")
             if document.meta.get(DOCSTART):
                 out.write(f"{BOUNDARY}\tO\n\n")
-            out.writelines(_comments(document))
+            comments = _comments(document)
+            if not number and not comments and tokens[0][0] == "\ufeff":
+                out.write("\n")  # else it would be the file's byte order mark
+            out.writelines(comments)
             for token, tag in zip(tokens, tags, strict=True):
                 if not token or "\t" in token or "\n" in token or (token == BOUNDARY and tag == "O"):
                     raise DataError(
@@ -156,8 +159,10 @@ def _text(path: Path) -> str:
 def _sample(lines: Sequence[str]) -> tuple[bool, list[list[str]]]:
     """Return whether only tabs part the columns, and the columns of some of the lines, comments left out."""
     step = len(lines) // _SAMPLE + 1
-    some = [line for line in lines[::step] if line.strip("\t ") and not line.startswith(BOUNDARY)]
-    some = [line for line in some if not line.startswith("#")] or some
+    some = [line for line in lines[::step] if line.strip("\t ")]
+    some = [
+        line for line in some if not line.startswith("#") and _PARTS.split(line, 1)[0] != BOUNDARY
+    ] or some
     tabs = bool(some) and sum("\t" in line for line in some) >= _CLEAN * len(some)
     split = _splitter(tabs)
     return tabs, [split(line) for line in some]
@@ -305,7 +310,7 @@ def _sentences(
                 if len(fields) != width:
                     fields = _PARTS.split(bare)
             fits = len(fields) == width and all(parsed(fields[each]) for each in layout.tags)
-            if line.startswith(BOUNDARY) and not (fits and fields[column] not in OUTSIDE):
+            if fields[0] == BOUNDARY and not (fits and fields[column] not in OUTSIDE):
                 finish()
                 meta[DOCSTART] = True
                 continue

@@ -9,6 +9,7 @@ from typing import Any
 
 from assay._check import require
 from assay._files import atomic
+from assay.data.json_text import dumps, loads
 from assay.errors import DataError
 from assay.ner.document import Document, Entity, Span
 from assay.ner.formats.format import File, Head, NerFormat, OnBad, Read, refuse
@@ -56,7 +57,7 @@ def read(files: Sequence[File], *, on_bad: OnBad = refuse) -> Read:
                     tuple(found.values()),
                     split=file.split,
                     tokens=tuple((t.idx, t.idx + len(t)) for t in doc if not t.is_space),
-                    meta=ours.get("meta", {}),
+                    meta=loads(ours.get("meta", "{}").encode()),
                 )
             )
     return Read(tuple(documents))
@@ -66,7 +67,7 @@ def write(documents: Sequence[Document], path: Path) -> None:
     """Write a DocBin; if entities overlap anywhere, each document has all of its own in ``doc.spans["sc"]`` too.
 
     Then ``doc.ents`` has the longest, the first of equal ones. White space between tokens is kept as spaCy keeps it.
-    The id and `Document.meta` stand in ``doc.user_data``.
+    The id and `Document.meta` (as JSON) stand in ``doc.user_data``.
     """
     spacy = require("spacy", "spacy", "DocBin")
     types = require("spacy.tokens", "spacy", "DocBin")
@@ -82,7 +83,7 @@ def write(documents: Sequence[Document], path: Path) -> None:
         doc.ents = util.filter_spans(all_)
         if nested:
             doc.spans[KEY] = all_
-        doc.user_data[_OURS] = {"id": document.id, "meta": dict(document.meta)}
+        doc.user_data[_OURS] = {"id": document.id, "meta": dumps(dict(document.meta)).decode()}
         bin_.add(doc)
     with atomic(path) as out:
         out.write(bin_.to_bytes())
