@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -125,13 +126,10 @@ def write_corpus(
     target.parent.mkdir(parents=True, exist_ok=True)
     stage = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     try:
+        named = list(zip(corpus.documents, _own_ids(corpus), strict=True))
         for split in splits:
-            chosen = [one for one in corpus.documents if one_file or one.split == split]
-            fitted = [
-                two
-                for number, one in enumerate(chosen)
-                for two in _fitted(corpus, one, number, row, flatten, losses)
-            ]
+            chosen = [(one, own) for one, own in named if one_file or one.split == split]
+            fitted = [two for one, own in chosen for two in _fitted(corpus, one, own, row, flatten, losses)]
             options = {name: {"corpus": corpus}[name] for name in row.write_options}
             name = target.name if one_file else f"{split or corpus.name}{row.suffixes[0]}"
             row.write(fitted, stage / name, **options)
@@ -184,8 +182,30 @@ def _move(stage: Path, target: Path, one_file: bool) -> None:
         path.replace(target if one_file else target / path.name)
 
 
+def _own_ids(corpus: Corpus) -> Iterable[str]:
+    """Yield the id of each document, empty where it is what a reader gives to one that has none: split and number."""
+    numbers: Counter[str] = Counter()
+    for document in corpus.documents:
+        numbers[document.split] += 1
+        made = document.id == f"{document.split}:{numbers[document.split]}"
+        yield "" if made else document.id
+
+
+def _commented(document: Document) -> set[str]:
+    """Return the fields of a document that comment lines hold."""
+    return {
+        key
+        for key, value in document.meta.items()
+        if isinstance(value, str)
+        and key.strip()
+        and value.strip() == value != ""
+        and not set("\n\r\t") & set(key + value)
+        and " = " not in key
+    }
+
+
 def _fitted(
-    corpus: Corpus, document: Document, number: int, row: NerFormat, flatten: str, losses: _Losses
+    corpus: Corpus, document: Document, own: str, row: NerFormat, flatten: str, losses: _Losses
 ) -> Iterable[Document]:
     """Yield a document as a format can hold it, and count what that costs."""
     where = place_of(corpus, document)
@@ -196,14 +216,16 @@ def _fitted(
             if entity.spans is not None:
                 losses.add("discontinuous", f"{_shown(document, entity)} in {where}")
         entities = tuple(replace(entity, spans=None) for entity in entities)
-    if "id" not in holds and document.id not in ("", str(number)):
+    commented = _commented(document) if "comments" in holds else set()
+    said = document.meta["sent_id"] if "sent_id" in commented else ""
+    if own and "id" not in holds and own not in (said, f"{document.split}:{said}"):
         losses.add("id", where)
-    if "meta" not in holds and (document.meta or any(entity.meta for entity in entities)):
+    if "meta" not in holds and (document.meta.keys() - commented or any(entity.meta for entity in entities)):
         losses.add("meta", where)
     if not row.tokens:
         if document.tokens is not None and "tokens" not in holds:
             losses.add("tokens", where)
-        yield replace(document, entities=entities)
+        yield replace(document, id=document.id if "split" in holds else own, entities=entities)
         return
     tokens = fitting_tokens(document.text, document.tokens, entities)
     if not tokens:
@@ -216,12 +238,10 @@ def _fitted(
     entities = tuple(_to_tokens(document, entities, tokens, where, losses))
     if not {"nested", "overlapping"} <= holds:
         entities = _flattened(document, entities, row, flatten, where, losses)
-    if (
-        "text" not in holds
-        and joined([document.text[start:end] for start, end in tokens])[0] != document.text
-    ):
+    again, _ = joined([document.text[start:end] for start, end in tokens])
+    if "text" not in holds and again != document.text:
         losses.add("spacing", where)
-    yield replace(document, entities=entities, tokens=tokens)
+    yield replace(document, id=own, entities=entities, tokens=tokens)
 
 
 def fitting_tokens(text: str, tokens: Sequence[Span] | None, entities: Sequence[Entity]) -> tuple[Span, ...]:

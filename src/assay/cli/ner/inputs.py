@@ -11,6 +11,7 @@ from assay.cli.console import Talk
 from assay.errors import DataError
 from assay.ner import Corpus, read_corpus
 from assay.ner.formats import OnBad, refuse
+from assay.ner.read import corpora as corpora_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,7 @@ def corpora(
     paths: dict[str, str] = {}
     found = []
     with talk.stage("read", ", ".join(arguments)):
-        for argument in arguments:
-            name, path = named(argument)
+        for name, path in [pair for argument in arguments for pair in _each(argument)]:
             corpus = read_corpus(path, name=name, on_bad=on_bad, **asdict(reading))
             if corpus.name in paths:
                 raise DataError(
@@ -54,6 +54,12 @@ def corpora(
         for note in corpus.notes:
             talk.say(f"{corpus.name}: {note}")
     return found
+
+
+def _each(argument: str) -> list[tuple[str | None, str]]:
+    """Return the name and path of every corpus of an argument: several where it is a folder of corpora."""
+    name, path = named(argument)
+    return [(name, path)] if name else [(None, each) for each in corpora_in(path)]
 
 
 def named(argument: str) -> tuple[str | None, str]:

@@ -19,23 +19,30 @@ From = Annotated[
     flag("--from", help="Format of the files; by default told from them.", panel=DATA, metavar="FORMAT"),
 ]
 Language = Annotated[
-    str | None, flag("--language", help="Of the texts: en, zh, ...; by default as the files say.", panel=DATA)
+    str | None,
+    flag("--language", help="Of the texts: en, zh, ...; by default told from their script.", panel=DATA),
 ]
 Scheme = Annotated[
     str | None,
-    flag("--scheme", help="Of token tags: IOB1, IOB2, BIOES, BILOU, ...; by default inferred.", panel=DATA),
+    flag(
+        "--scheme", help="Of token tags: IOB1, IOB2, BIOES, BMES or BILOU; by default inferred.", panel=DATA
+    ),
 ]
 TagColumn = Annotated[
     str | None,
     flag(
         "--tag-column",
-        help="Column of the tag, from 0, negative from the end; by default inferred.",
+        help="Column of the tags from 1, from -1 backwards, or all; by default told from them.",
         panel=DATA,
     ),
 ]
 Repair = Annotated[
     str,
-    flag("--repair", help="What a tag that cannot follow becomes: begin, drop, or error.", panel=DATA),
+    flag(
+        "--repair",
+        help="What becomes of a tag that breaks the scheme: begin (an entity), drop, or error.",
+        panel=DATA,
+    ),
 ]
 Offsets = Annotated[
     str | None,

@@ -26,7 +26,11 @@ def detect(head: Head) -> bool:
 
 def read(files: Sequence[File], *, offsets: str | None = None, on_bad: OnBad = refuse) -> Read:
     """Return a document for each ``.ann`` file."""
-    roughs = [replace(_rough(file.path, on_bad), split=file.split) for file in files]
+    roughs = [
+        replace(_rough(file.path, on_bad), split="" if file.split == file.path.stem else file.split)
+        for file in files
+        if file.path.suffix == ".ann"
+    ]
     documents, notes = settled(roughs, offsets=offsets, on_bad=on_bad)
     return Read(documents, notes=notes)
 
