@@ -95,29 +95,28 @@ def test_what_is_written_is_read_again_or_reported(name: str, one_file: bool) ->
             losses = {
                 loss.kind: loss.count for loss in write_corpus(before, path, format=name, flatten="outer")
             }
-            left = [one for one in before.documents if "empty" not in losses or bare(one.text)]
-            if not left:
+            if losses.get("empty") == len(before.documents):
                 return
             after = read_corpus(path, format=name, language="en", name="mini", **SAID.get(name, {}))
-        compare(before, after, left, losses, one_file)
+        compare(before, after, losses, one_file)
 
     check()
 
 
-def compare(
-    before: Corpus, after: Corpus, left: list[Document], losses: dict[str, int], one_file: bool
-) -> None:
+def compare(before: Corpus, after: Corpus, losses: dict[str, int], one_file: bool) -> None:
     """Assert that all that differs is in the losses, and that entities and documents are lost as often as they say."""
-    assert len(before.documents) - len(left) == losses.get("empty", 0)
-    order = left if one_file else [one for split in ("train", "test") for one in left if one.split == split]
-    assert len(order) == len(after.documents)
+    assert len(before.documents) - len(after.documents) == losses.get("empty", 0)
+    splits = ("train", "test") if not one_file else ("",)
+    order = [
+        one for split in splits for one in before.documents if bare(one.text) and one.split.startswith(split)
+    ]
     gone = sum((held(one) for one in before.documents), Counter()) - sum(
         map(held, after.documents), Counter()
     )
     assert gone.total() == sum(losses.get(kind, 0) for kind in ("nested", "duplicate", "blank"))
     pieces = sum(entity.spans is not None for one in before.documents for entity in one.entities)
     assert losses.get("discontinuous", 0) in (0, pieces)
-    for old, new in zip(order, after.documents, strict=True):
+    for old, new in zip(order, [one for one in after.documents if bare(one.text)], strict=True):
         assert bare(new.text) == bare(old.text)
         assert held(new) <= held(old)
         if "spacing" not in losses:
@@ -131,10 +130,8 @@ def compare(
             assert new.id == old.id
         if "meta" not in losses:
             assert new.meta == old.meta
-            if not losses.keys() & {"nested", "duplicate", "blank"}:
-                assert Counter(map(str, (e.meta for e in new.entities))) == Counter(
-                    map(str, (e.meta for e in old.entities))
-                )
+        if not losses.keys() & {"entity_meta", "nested", "duplicate", "blank"}:
+            assert [entity.meta for entity in new.entities] == [entity.meta for entity in old.entities]
         if "split" not in losses and not (one_file and len(before.splits) == 1):
             assert new.split == old.split
     if "labels" not in losses:
@@ -201,7 +198,7 @@ def test_nested_entities_are_flattened_only_when_told(tmp_path: Path) -> None:
     ):
         losses = write_corpus(nested, tmp_path / f"{flatten}.conll", format="conll", flatten=flatten)
         assert [(loss.kind, loss.count, loss.first) for loss in losses] == [
-            ("duplicate", 1, "org 'University of Rome' in mini: document a"),
+            ("duplicate", 1, "place 'Rome' in mini: document a"),
             ("nested", 2, f"{lost} in mini: document a"),
             ("id", 1, "mini: document a"),
         ]

@@ -112,7 +112,7 @@ def read_corpus(
     >>> _ = (folder / "train.conll").write_text("Ada\\tI-PER\\nLovelace\\tI-PER\\nwrote\\tO\\n")
     >>> corpus = read_corpus(folder)
     >>> corpus.name, corpus.documents[0].id, corpus.documents[0].text, corpus.notes
-    ('tiny', 'train:1', 'Ada Lovelace wrote', ('conll: IOB1 inferred',))
+    ('tiny', 'train:1', 'Ada Lovelace wrote', ('read as conll', 'IOB1 inferred'))
     """
     if scheme is not None:
         choice("scheme", scheme, SCHEMES)
@@ -146,7 +146,8 @@ def read_corpus(
         spoken or _language(documents),
         read.licence,
         read.source or source,
-        tuple(f"{shape.name}: {note}" for note in read.notes),
+        (f"read as {shape.name}", *read.notes),
+        read.meta,
     )
 
 

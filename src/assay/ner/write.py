@@ -15,9 +15,10 @@ from assay._check import choice, known
 from assay.data.json_text import excerpt
 from assay.errors import DataError
 from assay.ner.check import place_of
-from assay.ner.document import Corpus, Document, Entity, Span, joined
+from assay.ner.document import Corpus, Document, Entity, Span, joined, unspaced
 from assay.ner.formats import NER_FORMATS
 from assay.ner.formats.format import NerFormat
+from assay.ner.formats.tags import SCHEMES
 from assay.ner.index import tokens as words_of
 from assay.ner.nesting import flat
 
@@ -35,6 +36,7 @@ LOSSES: dict[str, str] = {
     "tokens": "documents whose token bounds are not written",
     "id": "documents whose id is not written",
     "meta": "documents with other fields, which are not written",
+    "entity_meta": "entities with other fields, which are not written",
     "split": "splits, written as one",
     "labels": "labels that are declared and do not occur, not written",
 }
@@ -70,7 +72,13 @@ class _Losses:
 
 
 def write_corpus(
-    corpus: Corpus, path: str | Path, *, format: str, flatten: str = "error", overwrite: bool = False
+    corpus: Corpus,
+    path: str | Path,
+    *,
+    format: str,
+    flatten: str = "error",
+    scheme: str = "IOB2",
+    overwrite: bool = False,
 ) -> tuple[Loss, ...]:
     """Write a corpus as files of a format and return what they do not hold.
 
@@ -85,6 +93,8 @@ def write_corpus(
     flatten
         What becomes of entities that share characters, in a format that holds only flat ones: ``"outer"`` keeps the
         longer, ``"inner"`` the shorter, ``"error"`` stops.
+    scheme
+        Of the tags, in formats of tags: ``IOB1``, ``IOB2``, ``BIOES``, ``BMES`` or ``BILOU``.
     overwrite
         Replace what is there. Other files in a folder stay.
 
@@ -119,6 +129,7 @@ def write_corpus(
     'LOC'
     """
     target = Path(path)
+    choice("scheme", scheme, SCHEMES)
     row, one_file = check_target(target, format=format, flatten=flatten, overwrite=overwrite)
     assert row.write is not None
     losses = _Losses()
@@ -130,7 +141,7 @@ def write_corpus(
         for split in splits:
             chosen = [(one, own) for one, own in named if one_file or one.split == split]
             fitted = [two for one, own in chosen for two in _fitted(corpus, one, own, row, flatten, losses)]
-            options = {name: {"corpus": corpus}[name] for name in row.write_options}
+            options = {name: {"corpus": corpus, "scheme": scheme}[name] for name in row.write_options}
             name = target.name if one_file else f"{split or corpus.name}{row.suffixes[0]}"
             row.write(fitted, stage / name, **options)
         if row.beside is not None and not one_file:
@@ -220,14 +231,17 @@ def _fitted(
     said = document.meta["sent_id"] if "sent_id" in commented else ""
     if own and "id" not in holds and own not in (said, f"{document.split}:{said}"):
         losses.add("id", where)
-    if "meta" not in holds and (document.meta.keys() - commented or any(entity.meta for entity in entities)):
+    if "meta" not in holds and document.meta.keys() - commented:
         losses.add("meta", where)
+    if "entity meta" not in holds:
+        losses.add("entity_meta", where, sum(bool(entity.meta) for entity in entities))
     if not row.tokens:
         if document.tokens is not None and "tokens" not in holds:
             losses.add("tokens", where)
+        entities = _once(document, entities, row, where, losses)
         yield replace(document, id=document.id if "split" in holds else own, entities=entities)
         return
-    tokens = fitting_tokens(document.text, document.tokens, entities)
+    tokens = fitting_tokens(document.text, document.tokens, entities, characters=row.characters)
     if not tokens:
         losses.add("empty", where)
         for entity in entities:
@@ -236,6 +250,7 @@ def _fitted(
     if document.tokens is not None and tokens != document.tokens:
         losses.add("tokens_cut", where)
     entities = tuple(_to_tokens(document, entities, tokens, where, losses))
+    entities = _once(document, entities, row, where, losses)
     if not {"nested", "overlapping"} <= holds:
         entities = _flattened(document, entities, row, flatten, where, losses)
     again, _ = joined([document.text[start:end] for start, end in tokens])
@@ -244,8 +259,13 @@ def _fitted(
     yield replace(document, id=own, entities=entities, tokens=tokens)
 
 
-def fitting_tokens(text: str, tokens: Sequence[Span] | None, entities: Sequence[Entity]) -> tuple[Span, ...]:
-    """Return tokens that cover every word of a text, hold no white space, and end wherever an entity begins or ends."""
+def fitting_tokens(
+    text: str, tokens: Sequence[Span] | None, entities: Sequence[Entity], *, characters: bool = False
+) -> tuple[Span, ...]:
+    """Return tokens that cover every word of a text, hold no white space, and end wherever an entity begins or ends.
+
+    With `characters`, those of unspaced scripts are tokens of their own.
+    """
     whole: list[Span] = []
     at = 0
     for start, end in (*(tokens or ()), (len(text), len(text))):
@@ -261,7 +281,8 @@ def fitting_tokens(text: str, tokens: Sequence[Span] | None, entities: Sequence[
         begun = start
         for place in range(start, end + 1):
             space = place < end and text[place] in SPACE
-            if place == end or place in bounds or space:
+            alone = characters and any(start <= at < end and unspaced(text[at]) for at in (place - 1, place))
+            if place == end or place in bounds or space or alone:
                 if begun < place:
                     pieces.append((begun, place))
                 begun = place + 1 if space else place
@@ -286,22 +307,33 @@ def _to_tokens(
         yield replace(entity, start=starts[first], end=ends[last])
 
 
+def _once(
+    document: Document, entities: Sequence[Entity], row: NerFormat, where: str, losses: _Losses
+) -> tuple[Entity, ...]:
+    """Return entities without repetition, where the format does not hold it."""
+    if "duplicates" in row.holds:
+        return tuple(entities)
+    once: dict[tuple[tuple[Span, ...], str], Entity] = {}
+    for entity in entities:
+        if once.setdefault((entity.parts, entity.label), entity) is not entity:
+            losses.add("duplicate", f"{_shown(document, entity)} in {where}")
+    return tuple(once.values())
+
+
 def _flattened(
     document: Document, entities: Sequence[Entity], row: NerFormat, flatten: str, where: str, losses: _Losses
 ) -> tuple[Entity, ...]:
     """Return entities of which no two share a character."""
-    different = {(entity.start, entity.end, entity.label): entity for entity in reversed(entities)}
-    once = tuple(entity for entity in entities if different[entity.start, entity.end, entity.label] is entity)
-    kept = flat(once, "outer" if flatten == "error" else flatten)
-    gone = [entity for entity in once if entity not in kept]
+    kept = flat(entities, "outer" if flatten == "error" else flatten)
+    stay = set(map(id, kept))
+    gone = [entity for entity in entities if id(entity) not in stay]
     if gone and flatten == "error":
         raise DataError(
             f"{where}: entities must be flat for the format {row.name}; got {_shown(document, gone[0])} inside or "
             "across another. Use --flatten outer or inner, or another format."
         )
-    for kind, count in (("duplicate", len(entities) - len(once)), ("nested", len(gone))):
-        first = _shown(document, gone[0]) if kind == "nested" and gone else _shown(document, entities[0])
-        losses.add(kind, f"{first} in {where}", count)
+    if gone:
+        losses.add("nested", f"{_shown(document, gone[0])} in {where}", len(gone))
     return kept
 
 

@@ -103,7 +103,7 @@ B2NERD = NerFormat(
     detect,
     read,
     write,
-    frozenset({"text", "nested", "overlapping", "id", "meta"}),
+    frozenset({"text", "nested", "overlapping", "duplicates", "id", "meta", "entity meta"}),
     tokens=False,
     options=("offsets",),
     beside=_write_labels,

@@ -26,6 +26,7 @@ def read(files: Sequence[File], *, on_bad: OnBad = refuse) -> Read:
     documents = []
     labels: dict[str, None] = {}
     said: dict[str, str] = {}
+    meta: dict[str, Any] = {}
     for file in files:
         for number, (origin, row) in enumerate(rows(file.path, on_bad=on_bad)):
             try:
@@ -39,6 +40,7 @@ def read(files: Sequence[File], *, on_bad: OnBad = refuse) -> Read:
                 else:
                     labels |= dict.fromkeys(list_of(row, "labels"))
                     said |= {key: string_of(row, key) for key in HEAD}
+                    meta |= object_of(row.get("meta", {}), "meta")
             except DataError as error:
                 on_bad("malformed", origin, str(error))
     return Read(
@@ -48,6 +50,7 @@ def read(files: Sequence[File], *, on_bad: OnBad = refuse) -> Read:
         language=said.get("language", ""),
         licence=said.get("licence", ""),
         source=said.get("source", ""),
+        meta=meta,
     )
 
 
@@ -83,7 +86,8 @@ def _spans(row: dict[str, Any], key: str) -> tuple[Span, ...] | None:
 
 def write(documents: Sequence[Document], path: Path, *, corpus: Corpus) -> None:
     """Write documents of a corpus, whose other fields stand in the first line."""
-    head = {"format": FORMAT, "labels": corpus.labels} | {key: getattr(corpus, key) for key in HEAD}
+    head = {"format": FORMAT} | {key: getattr(corpus, key) for key in HEAD}
+    head |= {"labels": corpus.labels, "meta": dict(corpus.meta)}
     with open(path, "wb") as out:
         out.write(dumps(head) + b"\n")
         for document in documents:
