@@ -380,7 +380,7 @@ def test_label_studio_short_form_other_text_keys_and_results_that_are_no_spans(t
     found = read(put(tmp_path, other), format="label_studio")
     assert spans(found.documents[0]) == [("Ada", "p")]
     assert found.notes == ("left out 1 results that are no spans of text",)
-    with pytest.raises(DataError, match="data must have a text; got an object with keys a, b."):
+    with pytest.raises(DataError, match=r"data must have a text; got an object with keys a, b."):
         read(put(tmp_path, task(annotation(), a="x", b="y")), format="label_studio")
 
 
@@ -525,5 +525,5 @@ def test_documents_refuse_what_breaks_their_laws(tmp_path: Path) -> None:
         DataError, match=r"data.jsonl:2: entity must end inside the text of 3 characters; got \[0, 9\)"
     ):
         read(path, format="documents")
-    with pytest.raises(DataError, match="format must be assay.ner.documents/1 in the first line; got null"):
+    with pytest.raises(DataError, match=r"format must be assay.ner.documents/1 in the first line; got null"):
         read(put(tmp_path, {"id": "1"}), format="documents")

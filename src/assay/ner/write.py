@@ -114,8 +114,8 @@ def write_corpus(
 
     Formats of tokens get the tokens that a document has, else words, signs, and single characters of unspaced scripts.
     A token is cut where an entity begins or ends inside it, and words that no token has become tokens, so that no
-    entity is lost or moved. Their readers put one space between tokens (`document.joined`): where that is not the text, the
-    document counts under ``spacing``.
+    entity is lost or moved. Their readers put one space between tokens (`document.joined`): where that is not the
+    text, the document counts under ``spacing``.
 
     Examples
     --------

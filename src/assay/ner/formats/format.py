@@ -52,8 +52,8 @@ class Read:
     """What a reader makes of the files of a corpus.
 
     Documents have their split, and the id that the file gives them or ``""``; corpus and language are set afterwards.
-    `labels` are the declared ones, if any. `notes` are for `Corpus.notes`. The rest is the corpus's own, where the files
-    say it.
+    `labels` are the declared ones, if any. `notes` are for `Corpus.notes`. The rest is the corpus's own, where the
+    files say it.
     """
 
     documents: tuple[Document, ...]
@@ -77,7 +77,8 @@ class NerFormat:
     names what survives beside flat entities in one piece (``text`` says that every character of the text does,
     ``comments`` that those fields of a document do that are texts of one line, ``meta`` all of them, ``labels`` that a
     declared label does which does not occur), `tokens` that each document must have tokens at whose bounds its
-    entities begin and end, and `characters` that such a token may hold no more than one character of an unspaced script. ``beside(corpus, folder)`` writes what belongs beside the files of a folder.
+    entities begin and end, and `characters` that such a token may hold no more than one character of an unspaced
+    script. ``beside(corpus, folder)`` writes what belongs beside the files of a folder.
     """
 
     name: str
