@@ -23,7 +23,8 @@ SAID = {"conll": {"scheme": "IOB2", "tag_column": -1}}
 PIECES = (
     "Ada", "Bob", "New York", "U.S.", "don't", "O", "B-x", "#", "# a", "-DOCSTART-", "0", "口0", "😀",
     "👩‍👩‍👧",
-    "e\u0301", "\u0301", "नमस्ते", "北京", "我", "ﬁ", "½", "㎞", "が", "ｶﾞ", "\ufeff", "\u200b", ",", ";", ":", "; ", ": ", ", ",
+    "e\u0301", "\u0301", "नमस्ते",
+    "北京", "我", "ﬁ", "½", "㎞", "が", "ｶﾞ", "\ufeff", "\u200b", ",", ";", ":", "; ", ": ", ", ",
     '"', "\\", "{{x:y}}", "|", " ", " ", " ", "  ", "\t", "\n", "\r\n", "\u00a0", "\u3000", "\u2028", "\x85",
 )  # fmt: skip
 NAMES = ("person", "a, b", "x; y: z", "人名", "creative-work", "B-I", "date or period", "O", "_", "Person")
@@ -295,7 +296,7 @@ def test_nothing_is_replaced_unasked_or_half_written(tmp_path: Path) -> None:
         (
             {"format": "b2nerd"},
             "a.conll",
-            "output must end in .json or .jsonl to be a file of the format b2nerd, or be a",
+            "output must be a folder, or a file that ends in .json or .jsonl for the format b2nerd; got ",
         ),
     ],
 )

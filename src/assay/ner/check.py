@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
 from collections import Counter
@@ -16,8 +15,7 @@ from assay.ner.document import Corpus, Document, Entity
 from assay.ner.nesting import crossing
 
 SIGNS = ",;:"
-NEAR = 0.8  # likeness of two labels (difflib) from which the rare one may be the other misspelt
-TIMES = 20  # how much more often the other must occur
+TIMES = 20  # how much more often a label must occur for a rare one to be the same misspelt
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,7 @@ class Finding:
 
 KINDS: dict[str, Kind] = {
     "malformed": Kind("a record that cannot be read", "error"),
+    "tag": Kind("a tag that has no name, or that breaks the scheme", "error"),
     "out_of_range": Kind("an entity outside its text, or that cuts a character", "error"),
     "empty": Kind("an entity of no characters", "error"),
     "surface": Kind("an entity whose words are not where its offsets are, nor at one other place", "error"),
@@ -65,8 +64,8 @@ def check(corpus: Corpus, *, rare: float = 0.001) -> list[Finding]:
     corpus
         As `read_corpus` returns it.
     rare
-        Share of all entities up to which a label is rare (0 to 1). A label is also rare where another one, spelt much
-        like it, occurs 20 times as often.
+        Share of all entities up to which a label is rare (0 to 1). A label is also rare where another one, a slip of
+        the pen away, occurs 20 times as often.
 
     Notes
     -----
@@ -96,8 +95,8 @@ def summary(findings: Iterable[Finding]) -> dict[str, int]:
 
 def place_of(corpus: Corpus, document: Document) -> str:
     """Return how a document is named to a person."""
-    split = f" ({document.split})" if document.split else ""
-    return f"{corpus.name}{split}: document {document.id}"
+    told = not document.split or document.id.startswith(f"{document.split}:")
+    return f"{corpus.name}{'' if told else f' ({document.split})'}: document {document.id}"
 
 
 def _document(corpus: Corpus, document: Document) -> Iterator[Finding]:
@@ -145,8 +144,11 @@ def _labels(corpus: Corpus, rare: float) -> Iterator[Finding]:
             yield Finding("similar_labels", corpus.name, shown)
     for label in labels:
         if counts[label] > 0 and len(counts) > 1:
-            often = [other for other in counts if counts[other] >= TIMES * counts[label]]
-            near = difflib.get_close_matches(label, often, n=1, cutoff=NEAR)
+            near = [
+                other
+                for other in counts
+                if counts[other] >= TIMES * counts[label] and _one_slip(label, other)
+            ]
             if near or counts[label] <= rare * total:
                 hint = f"; meant is perhaps {near[0]} ({counts[near[0]]})" if near else ""
                 yield Finding(
@@ -156,6 +158,19 @@ def _labels(corpus: Corpus, rare: float) -> Iterator[Finding]:
 
 def _folded(label: str) -> str:
     return re.sub(r"[\s_\-]+", "", unicodedata.normalize("NFKC", label).casefold())
+
+
+def _one_slip(first: str, second: str) -> bool:
+    """Tell whether two labels of four letters or more differ by one letter, or by two that changed places."""
+    short, long = sorted((first, second), key=len)
+    if len(short) < 4 or len(long) > len(short) + 1:
+        return False
+    if len(short) < len(long):
+        return any(short == long[:at] + long[at + 1 :] for at in range(len(long)))
+    apart = [at for at, (a, b) in enumerate(zip(short, long, strict=True)) if a != b]
+    if len(apart) == 2 and apart[1] == apart[0] + 1:
+        return short[apart[0] : apart[1] + 1] == long[apart[0] : apart[1] + 1][::-1]
+    return len(apart) == 1
 
 
 def _repeated(corpus: Corpus) -> Iterator[Finding]:

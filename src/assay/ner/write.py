@@ -169,7 +169,7 @@ def check_target(target: Path, *, format: str, flatten: str, overwrite: bool) ->
     suffixes = {suffix for other in NER_FORMATS.values() for suffix in other.suffixes}
     if not one_file and target.suffix in suffixes:
         raise DataError(
-            f"output must end in {' or '.join(row.suffixes)} to be a file of the format {row.name}, or be a folder; "
+            f"output must be a folder, or a file that ends in {' or '.join(row.suffixes)} for the format {row.name}; "
             f"got {target}."
         )
     if one_file and target.is_dir():

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from assay._check import known
 from assay.cli.console import Talk
 from assay.errors import DataError
 from assay.ner import Corpus, read_corpus
-from assay.ner.formats import OnBad, refuse
+from assay.ner.formats import NER_FORMATS, OnBad, refuse
 from assay.ner.read import corpora as corpora_in
 
 
@@ -38,6 +39,8 @@ def corpora(
 
     Two of one name are refused, since ``name/label`` must name one label.
     """
+    if reading.format is not None:
+        known("format", reading.format, NER_FORMATS, "assay ner convert --help")
     paths: dict[str, str] = {}
     found = []
     with talk.stage("read", ", ".join(arguments)):

@@ -87,6 +87,10 @@ def convert(
             panel=OUTPUT,
         ),
     ] = "error",
+    to_scheme: Annotated[
+        str,
+        flag("--to-scheme", help="Of the tags written: IOB1, IOB2, BIOES, BMES or BILOU.", panel=OUTPUT),
+    ] = "IOB2",
     shape: From = None,
     language: Language = None,
     scheme: Scheme = None,
@@ -105,27 +109,31 @@ def convert(
     from assay.cli import console
     from assay.cli.ner import inputs
     from assay.cli.output import check_apart
+    from assay.errors import DataError
     from assay.ner import write_corpus
+    from assay.ner.formats.tags import SCHEMES
     from assay.ner.write import check_target
 
     choice("format", format, console.FORMATS)
+    choice("to_scheme", to_scheme, SCHEMES)
     check_target(Path(output), format=to, flatten=flatten, overwrite=overwrite)
     check_apart(Path(output), [inputs.named(corpus)[1]])
     talk = console.Talk(quiet)
-    [found] = inputs.corpora(
+    found, *more = inputs.corpora(
         [corpus], inputs.Reading(shape, language, scheme, tag_column, repair, offsets), talk
     )
-    losses = write_corpus(found, output, format=to, flatten=flatten, overwrite=overwrite)
+    if more:
+        names = ", ".join(one.name for one in (found, *more))
+        raise DataError(
+            f"corpus must be one; {corpus} holds {1 + len(more)}: {names}. Convert one at a time."
+        )
+    losses = write_corpus(found, output, format=to, flatten=flatten, scheme=to_scheme, overwrite=overwrite)
     rows = [asdict(loss) | {"what": loss.summary} for loss in losses]
     console.show(rows, format, columns=("kind", "count", "first", "what"), title=f"not in {output}:")
-    entities = sum(len(document.entities) for document in found.documents)
+    lost = ", ".join(f"{loss.count:,} {loss.kind}" for loss in losses)
     talk.say(
-        f"wrote {len(found.documents):,} documents, {entities:,} entities, as {to} to {output}; "
-        + (
-            f"lost {', '.join(f'{loss.count:,} {loss.kind}' for loss in losses)}"
-            if losses
-            else "nothing is lost"
-        )
+        f"wrote {len(found.documents):,} documents as {to} to {output}; "
+        f"{f'not held: {lost}' if lost else 'nothing is lost'}"
     )
 
 
