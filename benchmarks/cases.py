@@ -12,7 +12,7 @@ from assay.select import SELECTORS, facility_location, kcenter, novelselect
 from benchmarks.large import LARGE
 from benchmarks.machine import peak_gb
 from benchmarks.measures import measures_10000, measures_52002, spectrum_5000
-from benchmarks.ner import ner_planted, ner_shared, ner_speed
+from benchmarks.ner import ner_planted, ner_published, ner_shared, ner_speed
 from benchmarks.timing import floor, timed
 from benchmarks.vectors import clusters, pool
 
@@ -227,5 +227,6 @@ CASES = {
         ner_planted,
         ner_speed,
         ner_shared,
+        ner_published,
     )
 } | LARGE
