@@ -59,6 +59,7 @@ def run(
 
 def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli import compare, correlate, embed, measure, records, select, study, train
+    from assay.cli.ner.crossval import crossval
     from assay.cli.ner.screen import screen
 
     return {
@@ -72,6 +73,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "check": records.check,
         "diversity": study.diversity,
         "screen": screen,
+        "crossval": crossval,
     }
 
 

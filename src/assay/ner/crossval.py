@@ -308,6 +308,18 @@ class _Seen:
         return [entity for entity in own if self.keys[document.surface(entity)] in self.mentions]
 
 
+def same_names(corpora: Iterable[Corpus]) -> list[tuple[str, str]]:
+    """Return the pairs of labels of two corpora whose names are equal, case, ``_`` and ``-`` aside."""
+    every = _references(corpora)
+    return [
+        (one, other)
+        for at, one in enumerate(every)
+        for other in every[at + 1 :]
+        if _corpus(one) != _corpus(other)
+        and _folded(one.partition("/")[2]) == _folded(other.partition("/")[2])
+    ]
+
+
 def attach(cards: Cards, found: CrossValidation) -> Cards:
     """Return the cards with the figures of both directions, where their labels were compared."""
     cells = {(cell.train, cell.test): cell for cell in found.cells}
@@ -367,29 +379,23 @@ def _folded(label: str) -> str:
 
 def _pairs(corpora: Mapping[str, Corpus], pairs: Iterable[tuple[str, str]] | None) -> list[tuple[str, str]]:
     """Return the pairs to compare, in the order of the corpora, each once."""
-    every = _references(corpora.values())
     if pairs is None:
-        found = [
-            (one, other)
-            for at, one in enumerate(every)
-            for other in every[at + 1 :]
-            if _corpus(one) != _corpus(other)
-            and _folded(one.partition("/")[2]) == _folded(other.partition("/")[2])
-        ]
+        found = same_names(corpora.values())
         if not found:
             raise DataError(
                 f"corpora must share names of labels; got none in {', '.join(corpora)}. Give pairs of labels, or names."
             )
         return found
+    every = _references(corpora.values())
     order = {label: at for at, label in enumerate(every)}
-    wanted: dict[tuple[str, str], None] = {}
+    wanted: set[tuple[str, str]] = set()
     for pair in pairs:
         for label in pair:
             known("label", label, every, "assay ner stats")
         one, other = sorted(pair, key=order.__getitem__)
         if _corpus(one) == _corpus(other):
             raise DataError(f"pairs must be of labels of two corpora; got {one} and {other}.")
-        wanted[one, other] = None
+        wanted.add((one, other))
     if not wanted:
         raise DataError("pairs must hold at least one pair of labels; got none.")
     return sorted(wanted, key=lambda pair: (order[pair[0]], order[pair[1]]))

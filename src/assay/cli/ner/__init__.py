@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.ner import example, records, screen
+from assay.cli.ner import crossval, example, records, screen
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     example.example,
@@ -12,4 +12,5 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     records.convert,
     records.stats,
     screen.screen,
+    crossval.crossval,
 )
