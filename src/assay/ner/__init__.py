@@ -12,15 +12,17 @@ from assay.ner.apply import Preview, apply, preview, revert, unify
 from assay.ner.cards import Card, Cards, read_cards, write_cards, write_cards_tsv
 from assay.ner.check import Finding, check
 from assay.ner.conflicts import conflicts
-from assay.ner.decisions import Decision, Decisions, Rule, read_decisions
+from assay.ner.decisions import Decision, Decisions, Rule, read_decisions, write_decisions
 from assay.ner.document import Corpus, Document, Entity
 from assay.ner.formats import NER_FORMATS
 from assay.ner.planted import planted
+from assay.ner.propose import Proposal, propose
 from assay.ner.read import read_corpus
+from assay.ner.recover import Recovery, recover
 from assay.ner.relations import Thresholds, relations
 from assay.ner.screen import Evidence, screen
 from assay.ner.stats import stats
-from assay.ner.taxonomy import Taxonomy, read_taxonomy
+from assay.ner.taxonomy import Taxonomy, read_taxonomy, write_taxonomy
 from assay.ner.validate import validate
 from assay.ner.write import Loss, write_corpus
 
@@ -37,6 +39,8 @@ __all__ = [
     "Finding",
     "Loss",
     "Preview",
+    "Proposal",
+    "Recovery",
     "Rule",
     "Taxonomy",
     "Thresholds",
@@ -45,10 +49,12 @@ __all__ = [
     "conflicts",
     "planted",
     "preview",
+    "propose",
     "read_cards",
     "read_corpus",
     "read_decisions",
     "read_taxonomy",
+    "recover",
     "relations",
     "revert",
     "screen",
@@ -58,4 +64,6 @@ __all__ = [
     "write_cards",
     "write_cards_tsv",
     "write_corpus",
+    "write_decisions",
+    "write_taxonomy",
 ]

@@ -179,7 +179,7 @@ def apply(
         labels = dict.fromkeys(
             name for label in corpus.labels for name in (*chooser.names(corpus.name, label), *({label} & raw))
         )
-        meta = _marked(corpus.meta, {"labels": list(corpus.labels)})
+        meta = marked(corpus.meta, {"labels": list(corpus.labels)})
         applied.append(replace(corpus, documents=tuple(documents), labels=tuple(labels), meta=meta))
     if left and undecided == "error":
         first = left[0]
@@ -202,7 +202,7 @@ def revert(corpora: Sequence[Corpus]) -> list[Corpus]:
         labels = corpus.labels
         if isinstance(mark, Mapping) and "labels" in mark:
             labels = tuple(mark["labels"])
-        reverted.append(replace(corpus, documents=documents, labels=labels, meta=_unmarked(corpus.meta)))
+        reverted.append(replace(corpus, documents=documents, labels=labels, meta=unmarked(corpus.meta)))
     return reverted
 
 
@@ -446,7 +446,7 @@ def _changed(document: Document, chosen: Sequence[tuple[str, str, tuple[str, ...
             mark: dict[str, Any] = {"label": entity.label, "decision": "" if may_be else decision}
             if at in held:
                 mark["copies"] = held[at]
-            entity = replace(entity, label=name, meta=_marked(entity.meta, mark))
+            entity = replace(entity, label=name, meta=marked(entity.meta, mark))
         entities.append(entity)
     return replace(document, entities=tuple(entities))
 
@@ -461,18 +461,20 @@ def _unchanged(document: Document) -> Document:
             continue
         for copy in mark.get("copies", ()):
             copies.append((copy["at"], replace(entity, label=copy["label"], meta=copy["meta"])))
-        entities.append(replace(entity, label=mark["label"], meta=_unmarked(entity.meta)))
+        entities.append(replace(entity, label=mark["label"], meta=unmarked(entity.meta)))
     for at, entity in sorted(copies, key=lambda copy: copy[0]):
         entities.insert(at, entity)
     return replace(document, entities=tuple(entities))
 
 
-def _marked(meta: Mapping[str, Any], mark: dict[str, Any]) -> dict[str, Any]:
-    return {**meta, KEY: {**mark, "before": meta[KEY]} if KEY in meta else mark}
+def marked(meta: Mapping[str, Any], mark: dict[str, Any], key: str = KEY) -> dict[str, Any]:
+    """Return `meta` with a mark, which holds what stood in its place."""
+    return {**meta, key: {**mark, "before": meta[key]} if key in meta else mark}
 
 
-def _unmarked(meta: Mapping[str, Any]) -> dict[str, Any]:
-    mark = meta.get(KEY)
+def unmarked(meta: Mapping[str, Any], key: str = KEY) -> dict[str, Any]:
+    """Return `meta` as it was before it was marked."""
+    mark = meta.get(key)
     if isinstance(mark, Mapping) and "before" in mark:
-        return {**meta, KEY: mark["before"]}
-    return {name: value for name, value in meta.items() if name != KEY}
+        return {**meta, key: mark["before"]}
+    return {name: value for name, value in meta.items() if name != key}

@@ -37,7 +37,7 @@ _SPLITS = {
 _ORDER = ("train", "dev", "test")
 _NOT_DATA = re.compile(
     r"(?i)(\.|licen[cs]e|copying|readme|notice|citation|changelog|entity-list|labels\.json|dataset_infos?\.json|"
-    r"dataset_dict\.json|state\.json|manifest\.json|config\.json|cache-)|.*\.(md|py|html|pdf|sh|yaml|yml|cfg|conf|lock)$"
+    r"dataset_dict\.json|state\.json|manifest\.json|config\.json|cache-)|.*\.(md|py|html|pdf|sh|yaml|yml|cfg|conf|lock|zip)$"
 )
 _HAN = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")
 _NAMED_LANGUAGE = re.compile(r"NER_(en|zh)")
@@ -160,6 +160,12 @@ def corpora(path: str | Path) -> list[str]:
     if not inner or all(_split(folder.name) for folder in inner):
         return [str(path)]
     return [each for folder in inner for each in corpora(folder)]
+
+
+def corpus_files(path: str | Path, format: str | None = None) -> tuple[NerFormat, list[File]]:
+    """Return the format and the data files of a corpus on the disk, as `read_corpus` takes them."""
+    files, _ = _files(Path(path), format)
+    return _format(files, format), files
 
 
 def _check_options(options: dict[str, Any], shape: NerFormat) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.ner import crossval, example, records, screen
+from assay.cli.ner import crossval, decide, example, records, screen
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     example.example,
@@ -13,4 +13,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     records.stats,
     screen.screen,
     crossval.crossval,
+    decide.propose,
+    decide.apply,
+    decide.taxonomy,
+    decide.recover_mapping,
 )

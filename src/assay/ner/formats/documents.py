@@ -91,10 +91,11 @@ def write(documents: Sequence[Document], path: Path, *, corpus: Corpus) -> None:
     with open(path, "wb") as out:
         out.write(dumps(head) + b"\n")
         for document in documents:
-            out.write(dumps(_row(document)) + b"\n")
+            out.write(dumps(row_of(document)) + b"\n")
 
 
-def _row(document: Document) -> dict[str, Any]:
+def row_of(document: Document) -> dict[str, Any]:
+    """Return a document as it stands in a line."""
     row: dict[str, Any] = {"id": document.id, "text": document.text}
     row["entities"] = [_entity(entity) for entity in document.entities]
     row |= {"language": document.language, "corpus": document.corpus, "split": document.split}
