@@ -119,6 +119,7 @@ def _least(card: Card) -> float:
 def _names(groups: Sequence[Sequence[str]], counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """Return the English and the Chinese name of each group, "" where it has none in that language."""
     used: set[str] = set()
+    theirs = {_phrase(_own(label)) for label in counts}
     names = []
     for group in groups:
         votes: dict[str, tuple[int, int]] = {}
@@ -132,7 +133,7 @@ def _names(groups: Sequence[Sequence[str]], counts: Mapping[str, int]) -> list[t
         chinese = [phrase for phrase in ranked if _is_chinese(phrase)]
         en = _unused(english[0], largest, used) if english else ""
         zh = _unused(chinese[0], largest, used) if chinese else CHINESE.get(en, "")
-        if not chinese and zh in used:
+        if not chinese and zh in used | theirs:
             zh = ""
         used.update(name.casefold() for name in (en, zh) if name)
         names.append((en, zh))
