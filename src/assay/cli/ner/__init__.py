@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.ner import crossval, decide, example, records, screen
+from assay.cli.ner import crossval, decide, example, records, review, screen
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     example.example,
@@ -13,6 +13,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     records.stats,
     screen.screen,
     crossval.crossval,
+    review.review,
     decide.propose,
     decide.apply,
     decide.taxonomy,
