@@ -173,7 +173,7 @@ def _check_options(options: dict[str, Any], shape: NerFormat) -> None:
         if value is not None and option not in shape.options:
             takers = [row.name for row in NER_FORMATS.values() if option in row.options]
             raise DataError(
-                f"{option} must be left out of {shape.name}; got {value!r}. It is for {' and '.join(takers)}."
+                f"{option} must be left out of {shape.name}; got {value!r}. It is for {', '.join(takers)}."
             )
 
 

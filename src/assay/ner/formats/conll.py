@@ -178,13 +178,15 @@ def _layout(samples: Sequence[list[list[str]]], tag_column: int | str | None) ->
     fitting = [row for row in rows if len(row) == width]
     if width < 2 or len(fitting) < _CLEAN * len(rows):
         return None
+    index = width > 2 and _is_index([row[0] for row in fitting])
+    if index:
+        fitting = [row for row in fitting if row[0].isdecimal()]
     columns = [Counter(column) for column in zip(*fitting, strict=True)]
     labels: dict[int, set[str]] = {}
     for number, column in enumerate(columns):
         known = {value: parsed(value) for value in column}
         if sum(column[value] for value, tag in known.items() if tag) >= _CLEAN * len(fitting):
             labels[number] = {tag[1] for tag in known.values() if tag and tag[1]}
-    index = width > 2 and _is_index([row[0] for row in fitting])
     if index:
         labels.pop(0, None)
     chosen, note = _chosen(labels, width, tag_column)
