@@ -77,7 +77,7 @@ def test_a_folder_is_a_corpus_and_its_files_are_splits(tmp_path: Path) -> None:
     assert (corpus.name, corpus.language, corpus.source) == ("mini", "en", str(folder))
     assert counted(corpus) == {"train": 3, "dev": 2, "test": 2, "b": 2}
     assert [document.id for document in corpus.documents][:4] == ["train:1", "train:2", "train:3", "dev:1"]
-    assert corpus.notes == ("conll: IOB2 inferred", "conll: not read: notes.txt")
+    assert corpus.notes == ("read as conll", "IOB2 inferred", "not read: notes.txt")
     assert {document.corpus for document in corpus.documents} == {"mini"}
     assert corpus.labels == ("PER",)
     assert read_corpus(folder, name="other").name == "other"
@@ -230,16 +230,14 @@ def test_public_corpora_have_the_counts_that_are_published(name: str) -> None:
     assert list(counted(corpus).items()) == list(splits.items())
     assert sum(len(document.entities) for document in corpus.documents) == entities
     assert corpus.language == language
-    assert corpus.notes[0] == f"conll: {scheme} inferred"
+    assert corpus.notes[:2] == ("read as conll", f"{scheme} inferred")
     assert len({document.id for document in corpus.documents}) == len(corpus.documents)
 
 
 def test_weibo_has_14_invalid_tags_and_digits_that_are_no_words() -> None:
     corpus = real("weibo")
-    assert corpus.notes[1].startswith(
-        "conll: 14 tags that do not fit IOB2 were begun as entities; the first: "
-    )
-    assert corpus.notes[2] == "conll: tokens are a character and a digit, which was left out"
+    assert corpus.notes[2].startswith("14 tags that do not fit IOB2 were begun as entities; the first: ")
+    assert corpus.notes[3] == "tokens are a character and a digit, which was left out"
     fewer = read_corpus(real_data("ner/weibo"), repair="drop")
     assert sum(len(document.entities) for document in fewer.documents) == 2702 - 14
 
