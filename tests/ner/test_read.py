@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from assay.errors import DataError
+from assay.errors import DataError, MissingExtraError
 from assay.ner import Corpus, read_corpus
 from assay.ner.read import _split, corpora
 from tests.conftest import real_data
@@ -49,7 +50,7 @@ def counted(corpus: Corpus) -> dict[str, int]:
         ("eng.testb", "test"),
         ("Test_Set.json", "test"),
         ("a.conll", ""),
-        ("latest.conll", "test"),
+        ("latest.conll", ""),
         ("wikigold.conll.txt", ""),
         ("testament.conll", ""),
     ],
@@ -70,6 +71,7 @@ def test_a_folder_is_a_corpus_and_its_files_are_splits(tmp_path: Path) -> None:
             "README.md": ENGLISH,
             "entity-list.txt": "Ada\tB-PER\n",
             "notes.txt": "plain words\n",
+            "weights.bin": "\0\0",
             ".hidden": ENGLISH,
         },
     )
@@ -77,7 +79,7 @@ def test_a_folder_is_a_corpus_and_its_files_are_splits(tmp_path: Path) -> None:
     assert (corpus.name, corpus.language, corpus.source) == ("mini", "en", str(folder))
     assert counted(corpus) == {"train": 3, "dev": 2, "test": 2, "b": 2}
     assert [document.id for document in corpus.documents][:4] == ["train:1", "train:2", "train:3", "dev:1"]
-    assert corpus.notes == ("read as conll", "IOB2 inferred", "not read: notes.txt")
+    assert corpus.notes == ("read as conll", "IOB2 inferred", "not read: notes.txt, weights.bin")
     assert {document.corpus for document in corpus.documents} == {"mini"}
     assert corpus.labels == ("PER",)
     assert read_corpus(folder, name="other").name == "other"
@@ -139,6 +141,8 @@ def test_the_tree_of_b2nerd(tmp_path: Path) -> None:
             "NER_en/AI/labels.json": '["task", "field"]',
             "NER_en/news/train.json": rows("UN is", "organization"),
             "NER_zh/MSRA/dev.json": rows("高明 a letter or two of another", "人名"),
+            "statistics.txt": "54 sets of two languages\n",
+            "images/logo.svg": "<svg/>",
         },
     )
     found = [read_corpus(path) for path in corpora(root)]
@@ -199,6 +203,16 @@ def test_what_is_no_corpus(tmp_path: Path, path: str, options: dict[str, Any], m
     )
     with pytest.raises(DataError, match=message):
         read_corpus(tmp_path / path, **options)
+
+
+def test_a_hub_id_needs_datasets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(
+        MissingExtraError, match=r"the hub id 'org/name' needs datasets; install it with: pip install"
+    ):
+        read_corpus("org/name:config@train")
+    with pytest.raises(DataError, match=r"tag_column must be left out of hub; got 2\. It is for conll\."):
+        read_corpus("org/name", tag_column=2)
 
 
 REAL: dict[str, tuple[dict[str, int], int, str, str]] = {

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.errors import DataError
-from assay.ner import NER_FORMATS, Document, Entity
+from assay.ner import NER_FORMATS, Corpus, Document, Entity, write_corpus
 from assay.ner.document import joined
 from assay.ner.formats import File, Read
 from assay.ner.formats.hub import from_hub
@@ -327,9 +327,13 @@ def test_comments_come_back(tmp_path: Path) -> None:
         made("a", split="train", id="s", meta={"sent_id": "s", "text": "#1 = x", "comments": ["odd"]}),
         made("b", split="train", meta={"docstart": True}),
     ]
-    path = tmp_path / "x.conll"
-    NER_FORMATS["conll"].write(documents, path)
+    path = tmp_path / "train.conll"
+    assert write_corpus(Corpus("x", tuple(documents)), path, format="conll") == ()
     assert list(read(path).documents) == documents
+    lost = made("c", meta={"docstart": 1, "comments": ["a\tb"], "a": "b\nc", "d = e": "f", "g": [1]})
+    [loss] = write_corpus(Corpus("x", (lost,)), tmp_path / "y.conll", format="conll")
+    assert (loss.kind, loss.count) == ("meta", 1)
+    assert read(tmp_path / "y.conll").documents[0].meta == {}
 
 
 # GLiNER

@@ -17,6 +17,7 @@ from assay.data.read import hub_id
 from assay.errors import DataError
 from assay.ner.document import Corpus, Document
 from assay.ner.formats import NER_FORMATS, File, Head, NerFormat, Read, hub
+from assay.ner.formats.docbin import DOCBIN
 from assay.ner.formats.format import OnBad, refuse
 from assay.ner.formats.tags import REPAIRS, SCHEMES
 
@@ -124,10 +125,14 @@ def read_corpus(
     if found is not None:
         shape = NER_FORMATS["hub"]
         _check_options(options, shape)
-        read = hub.from_hub(
-            found["repo"], found["config"], found["split"], scheme=scheme, repair=repair, on_bad=on_bad
+        repo, config, split = found["repo"], found["config"], found["split"]
+        read = hub.from_hub(repo, config, split, scheme=scheme, repair=repair, on_bad=on_bad)
+        kept = (
+            replace(document, split=_SPLITS.get(document.split, document.split))
+            for document in read.documents
         )
-        named, source = found["repo"].split("/")[1], found["repo"]
+        read = replace(read, documents=tuple(kept))
+        named, source = repo.split("/")[1], str(path)
     else:
         shape, read = _read(Path(path), format, options, repair, on_bad)
         named, source = _named(Path(path)), str(path)
@@ -154,18 +159,19 @@ def read_corpus(
 def corpora(path: str | Path) -> list[str]:
     """Return the corpora that a path leads to: itself, or the folders in it that are corpora (as in B2NERD's tree)."""
     root = Path(path)
-    if not root.is_dir() or _data_files(root):
-        return [str(path)]
-    inner = _folders(root)
-    if not inner or all(_split(folder.name) for folder in inner):
-        return [str(path)]
-    return [each for folder in inner for each in corpora(folder)]
+    return [str(folder) for folder in _corpora(root)] if root.is_dir() else [str(path)]
+
+
+def _corpora(folder: Path) -> list[Path]:
+    if any(_told(file.path) for file in _walk(folder, "")):
+        return [folder]
+    return [each for inner in _folders(folder) for each in _corpora(inner)]
 
 
 def corpus_files(path: str | Path, format: str | None = None) -> tuple[NerFormat, list[File]]:
     """Return the format and the data files of a corpus on the disk, as `read_corpus` takes them."""
-    files, _ = _files(Path(path), format)
-    return _format(files, format), files
+    shape, files, _ = _files(Path(path), format)
+    return shape, files
 
 
 def _check_options(options: dict[str, Any], shape: NerFormat) -> None:
@@ -181,8 +187,7 @@ def _read(
     root: Path, format: str | None, options: dict[str, Any], repair: str, on_bad: OnBad
 ) -> tuple[NerFormat, Read]:
     """Return the format of the files behind a path, and what its reader makes of them."""
-    files, left = _files(root, format)
-    shape = _format(files, format)
+    shape, files, left = _files(root, format)
     _check_options(options, shape)
     given = {key: value for key, value in options.items() if value is not None}
     if "repair" in shape.options:
@@ -193,30 +198,36 @@ def _read(
     return shape, read
 
 
-def _files(root: Path, format: str | None) -> tuple[list[File], list[str]]:
-    """Return the data files behind a path by split, and the names of those that look like none."""
+def _files(root: Path, format: str | None) -> tuple[NerFormat, list[File], list[str]]:
+    """Return the format of what is behind a path, the data files by split, and the names of files of no format."""
     if root.is_file():
-        return [File(root, _split(root.name) or _stem(root))], []
+        file = File(root, _split(root.name) or _stem(root))
+        shape = NER_FORMATS[format] if format else _shape(head(root))
+        if shape is None:
+            raise DataError(
+                f"{root} must be of a known format ({', '.join(NER_FORMATS)}); its content is of none. "
+                "Name the format, and the first line that does not fit is shown."
+            )
+        return shape, [file], []
     if not root.is_dir():
         raise DataError(f"path must be an existing file or folder; there is no {root}.{_nearest(root)}")
-    found = list(_walk(root, ""))
-    kept = [
-        file
-        for file in found
-        if format is not None or any(row.detect(head(file.path)) for row in NER_FORMATS.values())
-    ]
-    if not kept:
-        inside = [Path(each).relative_to(root) for each in corpora(root) if Path(each) != root]
+    found = {file: NER_FORMATS[format] if format else _told(file.path) for file in _walk(root, "")}
+    order = {split: number for number, split in enumerate(_ORDER)}
+    kept = [file for file, shape in found.items() if shape]
+    kept.sort(key=lambda file: (order.get(file.split, len(order)), str(file.path)))
+    shapes = {shape.name: file.path for file, shape in reversed(found.items()) if shape}
+    if not shapes:
+        inside = [str(folder.relative_to(root)) for folder in _corpora(root)]
         if inside:
             raise DataError(
-                f"path must be one corpus; {root} holds {len(inside)}: {', '.join(map(str, inside[:6]))}"
+                f"path must be one corpus; {root} holds {len(inside)}: {', '.join(inside[:6])}"
                 f"{' ...' if len(inside) > 6 else ''}. Name one of them."
             )
         raise DataError(f"{root} must hold files of a known format ({', '.join(NER_FORMATS)}); it has none.")
-    left = sorted(file.path.name for file in found if file not in kept)
-    order = {split: number for number, split in enumerate(_ORDER)}
-    kept.sort(key=lambda file: (order.get(file.split, len(order)), str(file.path)))
-    return kept, left
+    if len(shapes) > 1:
+        shown = ", ".join(f"{name} ({path.name})" for name, path in shapes.items())
+        raise DataError(f"path must hold files of one format; got {shown}. Name the format, or part them.")
+    return NER_FORMATS[next(iter(shapes))], kept, sorted(file.path.name for file in found if file not in kept)
 
 
 def _walk(folder: Path, split: str) -> Iterator[File]:
@@ -225,9 +236,9 @@ def _walk(folder: Path, split: str) -> Iterator[File]:
         yield File(path, split or _split(path.name) or _stem(path))
     inner = _folders(folder)
     for each in inner:
-        own = _split(each.name)
-        if own or split or (len(inner) == 1 and each.name == "data"):
-            yield from _walk(each, own or split)
+        own = _SPLITS.get(each.name.lower(), split)
+        if own or (len(inner) == 1 and each.name == "data"):
+            yield from _walk(each, own)
 
 
 def _data_files(folder: Path) -> list[Path]:
@@ -247,14 +258,7 @@ def _folders(folder: Path) -> list[Path]:
 def _split(name: str) -> str:
     """Return the split that a file name names, ``""`` if none."""
     words = re.findall(r"[a-z]+", name.lower())
-    for word in words:
-        if word in _SPLITS:
-            return _SPLITS[word]
-    for word in words:
-        for end in ("train", "devel", "dev", "valid", "test"):
-            if word.endswith(end):
-                return _SPLITS[end]
-    return ""
+    return next((_SPLITS[word] for word in words if word in _SPLITS), "")
 
 
 def _named(root: Path) -> str:
@@ -278,8 +282,9 @@ def _nearest(path: Path) -> str:
 
 def head(path: Path) -> Head:
     """Return what a file is told by."""
-    suffix = suffix_of(path)
-    if suffix in BINARY:
+    if path.suffix in DOCBIN.suffixes:
+        return Head(path, (), None)
+    if suffix_of(path) in BINARY:
         first = next((record.row for record in records(path)), None)
         return Head(path, (), first)
     try:
@@ -310,24 +315,16 @@ def _first_value(path: Path, text: str, cut: bool) -> Any:
         return _first_value(path, stream.read().decode("utf-8", "replace"), False)
 
 
-def _format(files: Sequence[File], format: str | None) -> NerFormat:
-    """Return the one format of files."""
-    if format is not None:
-        return NER_FORMATS[format]
-    found: dict[str, Path] = {}
-    for file in files:
-        seen = head(file.path)
-        row = next((row for row in NER_FORMATS.values() if row.detect(seen)), None)
-        if row is None:
-            raise DataError(
-                f"{file.path} must be of a known format ({', '.join(NER_FORMATS)}); its content is of none. "
-                "Name the format, and the first line that does not fit is shown."
-            )
-        found.setdefault(row.name, file.path)
-    if len(found) > 1:
-        shown = ", ".join(f"{name} ({path.name})" for name, path in found.items())
-        raise DataError(f"path must hold files of one format; got {shown}. Name the format, or part them.")
-    return NER_FORMATS[next(iter(found))]
+def _shape(seen: Head) -> NerFormat | None:
+    return next((row for row in NER_FORMATS.values() if row.detect(seen)), None)
+
+
+def _told(path: Path) -> NerFormat | None:
+    """Return the format of a file, None where it has none or is no text."""
+    try:
+        return _shape(head(path))
+    except DataError:
+        return None
 
 
 def _placed(read: Read, corpus: str, language: str) -> tuple[Document, ...]:

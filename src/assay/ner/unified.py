@@ -21,8 +21,9 @@ from assay.errors import DataError
 from assay.ner.apply import marked, revert, unify, unmarked
 from assay.ner.document import Corpus, Document
 from assay.ner.formats import NER_FORMATS, File
+from assay.ner.formats.b2nerd import LABELS
 from assay.ner.formats.documents import row_of
-from assay.ner.read import LABELS, corpus_files
+from assay.ner.read import corpus_files
 from assay.ner.write import Loss, write_corpus
 
 ORIGINALS, INDEX = "originals.zip", "index.json"

@@ -17,6 +17,7 @@ from assay.errors import DataError
 from assay.ner.check import place_of
 from assay.ner.document import Corpus, Document, Entity, Span, joined, unspaced
 from assay.ner.formats import NER_FORMATS
+from assay.ner.formats.conll import commented
 from assay.ner.formats.format import NerFormat
 from assay.ner.formats.tags import SCHEMES
 from assay.ner.index import tokens as words_of
@@ -202,19 +203,6 @@ def _own_ids(corpus: Corpus) -> Iterable[str]:
         yield "" if made else document.id
 
 
-def _commented(document: Document) -> set[str]:
-    """Return the fields of a document that comment lines hold."""
-    return {
-        key
-        for key, value in document.meta.items()
-        if isinstance(value, str)
-        and key.strip()
-        and value.strip() == value != ""
-        and not set("\n\r\t") & set(key + value)
-        and " = " not in key
-    }
-
-
 def _fitted(
     corpus: Corpus, document: Document, own: str, row: NerFormat, flatten: str, losses: _Losses
 ) -> Iterable[Document]:
@@ -227,11 +215,11 @@ def _fitted(
             if entity.spans is not None:
                 losses.add("discontinuous", f"{_shown(document, entity)} in {where}")
         entities = tuple(replace(entity, spans=None) for entity in entities)
-    commented = _commented(document) if "comments" in holds else set()
-    said = document.meta["sent_id"] if "sent_id" in commented else ""
+    kept = set(commented(document)) if "comments" in holds else set()
+    said = document.meta["sent_id"] if "sent_id" in kept else ""
     if own and "id" not in holds and own not in (said, f"{document.split}:{said}"):
         losses.add("id", where)
-    if "meta" not in holds and document.meta.keys() - commented:
+    if "meta" not in holds and document.meta.keys() - kept:
         losses.add("meta", where)
     if "entity meta" not in holds:
         losses.add("entity_meta", where, sum(bool(entity.meta) for entity in entities))

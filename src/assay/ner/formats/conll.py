@@ -116,7 +116,7 @@ def write(documents: Sequence[Document], path: Path, *, scheme: str = "IOB2") ->
             tags = encoded(token_spans(document), len(tokens), scheme)
             if not tokens:
                 raise DataError(f"document {document.id!r} must have at least one token.")
-            if document.meta.get(DOCSTART):
+            if document.meta.get(DOCSTART) is True:
                 out.write(f"{BOUNDARY}\tO\n\n")
             comments = _comments(document)
             if not number and not comments and tokens[0][0] == "\ufeff":
@@ -134,10 +134,32 @@ def write(documents: Sequence[Document], path: Path, *, scheme: str = "IOB2") ->
             out.write("\n")
 
 
+def commented(document: Document) -> list[str]:
+    """Return the fields of a document that comment lines and boundaries hold."""
+    return [key for key, value in document.meta.items() if _is_comment(key, value)]
+
+
+def _is_comment(key: str, value: Any) -> bool:
+    if key == DOCSTART:
+        return value is True
+    if key == COMMENTS:
+        return isinstance(value, list) and all(
+            isinstance(text, str) and " = " not in text and _is_line(text) for text in value
+        )
+    return isinstance(value, str) and " = " not in key and _is_line(key) and _is_line(value)
+
+
+def _is_line(text: str) -> bool:
+    return text.strip() == text != "" and not set("\n\r\t") & set(text)
+
+
 def _comments(document: Document) -> list[str]:
-    lines = [f"# {text}\n" for text in document.meta.get(COMMENTS, ())]
-    for key, value in document.meta.items():
-        if isinstance(value, str) and not set("\n\r\t") & set(key + value):
+    lines = []
+    for key in commented(document):
+        value = document.meta[key]
+        if key == COMMENTS:
+            lines += [f"# {text}\n" for text in value]
+        elif key != DOCSTART:
             lines.append(f"# {key} = {value}\n")
     return lines
 
