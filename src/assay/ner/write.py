@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from bisect import bisect_left, bisect_right
@@ -25,6 +26,7 @@ from assay.ner.nesting import flat
 
 FLATTEN = ("error", "outer", "inner")
 SPACE = " \t\r\n"  # what parts tokens in files, whatever else may be white space
+_SPACES = re.compile(f"[{SPACE}]")
 LOSSES: dict[str, str] = {
     "discontinuous": "entities in pieces, written as one from the first piece to the last",
     "duplicate": "entities that stand twice, written once",
@@ -214,7 +216,7 @@ def _fitted(
         for entity in entities:
             if entity.spans is not None:
                 losses.add("discontinuous", f"{_shown(document, entity)} in {where}")
-        entities = tuple(replace(entity, spans=None) for entity in entities)
+        entities = tuple(replace(entity, spans=None) if entity.spans else entity for entity in entities)
     kept = set(commented(document)) if "comments" in holds else set()
     said = document.meta["sent_id"] if "sent_id" in kept else ""
     if own and "id" not in holds and own not in (said, f"{document.split}:{said}"):
@@ -266,6 +268,14 @@ def fitting_tokens(
     bounds = {bound for entity in entities for bound in (entity.start, entity.end)}
     pieces: list[Span] = []
     for start, end in whole:
+        word = text[start:end]
+        if (
+            bounds.isdisjoint(range(start + 1, end))
+            and _SPACES.search(word) is None
+            and not (characters and end > start + 1 and not word.isascii())
+        ):
+            pieces.append((start, end))
+            continue
         begun = start
         for place in range(start, end + 1):
             space = place < end and text[place] in SPACE
@@ -286,13 +296,13 @@ def _to_tokens(
     for entity in entities:
         first = bisect_left(starts, entity.start)
         last = bisect_right(ends, entity.end) - 1
-        shown = f"{_shown(document, entity)} in {where}"
-        if first > last:
-            losses.add("blank", shown)
+        if first <= last and (starts[first], ends[last]) == (entity.start, entity.end):
+            yield entity
             continue
-        if (starts[first], ends[last]) != (entity.start, entity.end):
-            losses.add("edge_space", shown)
-        yield replace(entity, start=starts[first], end=ends[last])
+        kind = "edge_space" if first <= last else "blank"
+        losses.add(kind, f"{_shown(document, entity)} in {where}")
+        if first <= last:
+            yield replace(entity, start=starts[first], end=ends[last])
 
 
 def _once(

@@ -169,7 +169,7 @@ def settled(
     documents = []
     for one, text in zip(rough, texts, strict=True):
         entities = []
-        located = _located(text, one.marks, unit)
+        located = {} if all(mark.spans for mark in one.marks) else _located(text, one.marks, unit)
         for number, mark in enumerate(one.marks):
             how, spans = unit, text.fits(mark, unit)
             if number in located:
@@ -200,7 +200,11 @@ def _chosen(marks: Sequence[tuple[_Text, Mark]], order: Sequence[str]) -> str:
     """Return the unit in which most marks with words fit; without words the first in which all lie inside."""
     proofs = [(text, mark) for text, mark in marks if mark.surface is not None]
     if proofs:
-        counts = {unit: sum(text.fits(mark, unit) is not None for text, mark in proofs) for unit in order}
+        counts: dict[str, int] = {}
+        for unit in order:
+            counts[unit] = sum(text.fits(mark, unit) is not None for text, mark in proofs)
+            if counts[unit] == len(proofs):
+                return unit
         return max(order, key=lambda unit: counts[unit])
     for unit in order:
         if (unit != "inclusive" or unit == order[0]) and all(text.fits(mark, unit) for text, mark in marks):
