@@ -37,7 +37,7 @@ def test_small_sound_and_in_two_languages(corpora: dict[str, Corpus]) -> None:
     assert corpora["wenku"].labels == ("人名", "国家", "城市", "作品", "软件")
     for corpus in corpora.values():
         assert corpus.splits == ("train", "test")
-        assert 120 <= len(corpus.documents) <= 160
+        assert 120 <= len(corpus.documents) <= 170
         for document in corpus.documents:
             assert len(document.text) <= 80
             for entity in document.entities:
