@@ -28,6 +28,13 @@ def blocks(page: Path, language: str) -> list[str]:
     )
 
 
+def steps(page: Path) -> list[tuple[str, str, str]]:
+    """Return the blocks of a page in order: language, file to write (```yaml FILE) or "", text."""
+    return re.findall(
+        r"^```(\S+)(?: (\S+))?\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
 def records(count: int, first: int = 0) -> list[dict]:
     """Short instructions, all different."""
     verbs = (
@@ -94,6 +101,20 @@ def small_model(folder, request):
         save_llama(folder / "my-model")
 
 
+def run(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a command of a page; only one that checks may find something."""
+    assert Path(command[0]).name == "assay"
+    monkeypatch.setattr("sys.argv", ["assay", *command[1:]])
+    printed = io.StringIO()
+    code = 0
+    with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code or 0
+    assert code in ((0, 1) if "check" in command[1:3] else (0,)), f"{command}: {printed.getvalue()}"
+
+
 @pytest.mark.filterwarnings("ignore::assay.errors.AssayWarning")
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_commands_run(page, folder, small_model, monkeypatch):
@@ -101,20 +122,16 @@ def test_commands_run(page, folder, small_model, monkeypatch):
         (folder / ("recipe.yaml" if number == 0 else f"recipe{number}.yaml")).write_text(
             recipe, encoding="utf-8"
         )
-    lines = [line for block in blocks(page, "sh") for line in block.splitlines() if "assay " in line]
-    commands = [shlex.split(line, comments=True) for line in lines if not line.startswith(("#", "make"))]
-    assert commands
-    for command in commands:
-        assert Path(command[0]).name == "assay"
-        monkeypatch.setattr("sys.argv", ["assay", *command[1:]])
-        printed = io.StringIO()
-        code = 0
-        with contextlib.redirect_stderr(printed), contextlib.redirect_stdout(io.StringIO()):
-            try:
-                main()
-            except SystemExit as end:
-                code = end.code or 0
-        assert code in ((0, 1) if command[1] == "check" else (0,)), f"{command}: {printed.getvalue()}"
+    ran = 0
+    for language, file, text in steps(page):
+        if file:
+            Path(file).write_text(text, encoding="utf-8")
+        lines = [line for line in text.splitlines() if "assay " in line] if language == "sh" else []
+        for line in lines:
+            if not line.startswith(("#", "make")):
+                run(shlex.split(line, comments=True), monkeypatch)
+                ran += 1
+    assert ran
     chosen = (
         json.loads((folder / "out" / "selected.json").read_text(encoding="utf-8"))
         if (folder / "out").exists()
@@ -154,3 +171,19 @@ def test_the_guide_prints_what_the_command_prints(folder, monkeypatch):
             for name in ("pearson", "spearman", "mean")
         ]
         assert f"| {row['sets']} | {row['n']} | {' | '.join(cells)} |" in guide
+
+
+def test_the_guide_shows_the_cards_that_are_printed(folder, monkeypatch):
+    mini = ["mini/dispatch", "mini/civics", "mini/chatter", "mini/ribao", "mini/wenku"]
+    run(["assay", "ner", "example", "-o", "mini"], monkeypatch)
+    monkeypatch.setattr("sys.argv", ["assay", "ner", "screen", *mini, "--format", "md", "--quiet"])
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
+        main()
+    rows = {tuple(line.split(" | ")[1:5]) for line in printed.getvalue().splitlines()}
+    guide = (ROOT / "docs" / "guide" / "ner.md").read_text(encoding="utf-8")
+    table = guide.split("| kind | labels | forward | back |\n|---|---|---|---|\n")[1].split("\n\n")[0]
+    shown = [tuple(line.strip("| ").split(" | ")) for line in table.splitlines()]
+    assert len(shown) == 7
+    assert f"These are 7 of the {len(rows) - 2} cards" in guide
+    assert set(shown) <= rows

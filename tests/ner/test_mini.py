@@ -57,4 +57,7 @@ def test_a_clear_card_of_every_kind(cards: Cards) -> None:
     assert ("civics/country", "dispatch/LOC") in by_kind["part"]
     assert ("ribao/entertainment", "wenku/作品") in by_kind["overlap"]
     assert ("civics/politician", "dispatch/PER") in by_kind["gap"]
-    assert {(gap.label, gap.corpus) for gap in cards.gaps} == {("wenku/国家", "ribao"), ("civics/country", "chatter")}
+    assert {(gap.label, gap.corpus) for gap in cards.gaps} == {
+        ("wenku/国家", "ribao"),
+        ("civics/country", "chatter"),
+    }
