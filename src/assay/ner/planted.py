@@ -321,9 +321,9 @@ def _pools(tongue: str, names: int, seed: int) -> dict[str, list[str]]:
                     f"{tongue!r}; got {names}. Use fewer names and more uses."
                 )
             name = _invented(tongue, patterns[int(rng.integers(len(patterns)))], rng)
-            parts = _pieces(name.casefold())
-            if max(parts, key=len) not in pieces and taken.isdisjoint(parts):
-                taken.add(max(parts, key=len))
+            parts, own = _pieces(name.casefold()), tuple(_TOKENS.findall(name.casefold()))
+            if own not in pieces and taken.isdisjoint(parts):
+                taken.add(own)
                 pieces.update(parts)
                 pools[pool].append(name)
                 in_vain = 0
