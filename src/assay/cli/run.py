@@ -60,6 +60,7 @@ def run(
 def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli import compare, correlate, embed, measure, records, select, study, train
     from assay.cli.ner.crossval import crossval
+    from assay.cli.ner.decide import apply
     from assay.cli.ner.screen import screen
 
     return {
@@ -74,6 +75,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "diversity": study.diversity,
         "screen": screen,
         "crossval": crossval,
+        "apply": apply,
     }
 
 

@@ -6,7 +6,8 @@ import hashlib
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -64,6 +65,10 @@ class _Source(_Frozen):
     licence: str
     parts: tuple[_Part, ...]
     beside: tuple[_File, ...]
+
+    @property
+    def files(self) -> tuple[_File, ...]:
+        return (*self.beside, *(file for part in self.parts for file in part.files))
 
 
 class _Index(_Frozen):
@@ -142,19 +147,28 @@ def restore(folder: str | Path, output: str | Path) -> list[Restored]:
     for document in NER_FORMATS["documents"].read(files).documents if files else ():
         documents.setdefault(document.corpus, []).append(document)
     restored: list[Restored] = []
-    try:
-        with zipfile.ZipFile(place / ORIGINALS) as archive:
-            index = _Index.model_validate_json(archive.read(INDEX))
-            for source in index.corpora:
-                restored += _restore(archive, source, documents.pop(source.name, []), target)
-    except (zipfile.BadZipFile, KeyError, ValidationError) as error:
-        what = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"{place / ORIGINALS} must be as assay ner apply wrote it; {what}. Apply again."
-        ) from None
+    with _opened(place / ORIGINALS) as (archive, index):
+        for source in index.corpora:
+            restored += _restore(archive, source, documents.pop(source.name, []), target)
     for name, added in documents.items():
         restored.append(_anew(Corpus(name or "added", tuple(added)), "documents", (), target))
     return restored
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, _Index]]:
+    try:
+        archive = zipfile.ZipFile(path)
+        index = _Index.model_validate_json(archive.read(INDEX))
+        lacks = {f"{source.name}/{file.path}" for source in index.corpora for file in source.files}
+        lacks -= set(archive.namelist())
+        if lacks:
+            raise KeyError(f"{min(lacks)} is missing")
+    except (zipfile.BadZipFile, KeyError, ValidationError) as error:
+        what = " ".join(str(error).split())[:200]
+        raise DataError(f"{path} must be as assay ner apply wrote it; {what}. Apply again.") from None
+    with archive:
+        yield archive, index
 
 
 def _source(

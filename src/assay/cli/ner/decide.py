@@ -77,7 +77,7 @@ def apply(
     from assay._check import choice
     from assay.cli import console, manifest
     from assay.cli.ner import inputs
-    from assay.cli.output import open_folder, staged
+    from assay.cli.output import check_apart, open_folder, staged
     from assay.errors import DataError
     from assay.ner import apply as changed
     from assay.ner import preview as show
@@ -95,8 +95,14 @@ def apply(
     talk = console.Talk(quiet)
     reading = inputs.Reading(shape, language, scheme, tag_column, repair, offsets)
     cards, path = _project(sources, decisions)
+    paths = [c.source for c in cards.corpora] if cards else [inputs.named(each)[1] for each in sources]
+    if output is not None:
+        if Path(output).resolve() == path.parent.resolve():
+            raise DataError(
+                f"output must be apart from the decisions; {output} holds them. Name another folder."
+            )
+        check_apart(Path(output), paths)
     found, readings = _corpora(sources, cards, reading, talk)
-    paths = [corpus.source for corpus in found]
     entries = read_decisions(path)
     _check(entries.entries, cards, path, talk)
     with talk.stage("compare", f"{len(entries.entries)} decisions, {len(found)} corpora"):
@@ -109,8 +115,6 @@ def apply(
     if preview or open_ones:
         raise typer.Exit(int(bool(open_ones)))
     assert output is not None
-    if Path(output).resolve() == path.parent.resolve():
-        raise DataError(f"output must be apart from the decisions; {output} holds them. Name another folder.")
     folder = open_folder(output, paths, overwrite=overwrite, resume=False)
     applied = changed(found, entries.entries, folder=path.parent, undecided="keep-raw")
     with talk.stage("write", str(folder)), staged(folder) as stage:
