@@ -163,7 +163,7 @@ def _opened(path: Path) -> Iterator[tuple[zipfile.ZipFile, _Index]]:
         lacks = {f"{source.name}/{file.path}" for source in index.corpora for file in source.files}
         lacks -= set(archive.namelist())
         if lacks:
-            raise KeyError(f"{min(lacks)} is missing")
+            raise KeyError(min(lacks))
     except (zipfile.BadZipFile, KeyError, ValidationError) as error:
         what = " ".join(str(error).split())[:200]
         raise DataError(f"{path} must be as assay ner apply wrote it; {what}. Apply again.") from None

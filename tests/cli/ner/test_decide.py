@@ -153,7 +153,10 @@ def test_a_damaged_or_foreign_folder_is_not_restored(assay: Assay, given: Path) 
     for change, message in (
         ({"web/web.json": b"[]"}, "its hash differs. Apply again."),
         (
-            {"index.json": parts["index.json"].replace(b'"web.json"', b'"../x.json"')},
+            {
+                "index.json": parts["index.json"].replace(b'"path": "web.json"', b'"path": "../x.json"'),
+                "web/../x.json": parts["web/web.json"],
+            },
             "must hold files of the corpus only",
         ),
         ({"index.json": b"{}"}, "must be as assay ner apply wrote it; "),
