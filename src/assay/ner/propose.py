@@ -24,6 +24,8 @@ SHORT = {
     "misc": "miscellaneous",
     "gpe": "geopolitical entity",
     "fac": "facility",
+    "nam": "name",
+    "nom": "nominal",
 }
 CHINESE = {"person": "人名", "location": "地名", "organization": "组织机构名"}
 Edge = tuple[int, int]
@@ -143,11 +145,12 @@ def _names(groups: Sequence[Sequence[str]], counts: Mapping[str, int]) -> list[t
 def _phrase(label: str) -> str:
     """Return a label as a lawful phrase.
 
-    >>> _phrase("Creative_Work"), _phrase("organisation"), _phrase("PER"), _phrase("type-1")
-    ('creative work', 'organization', 'person', 'type-1 entity')
+    >>> _phrase("Creative_Work"), _phrase("organisation"), _phrase("PER.NOM"), _phrase("type-1")
+    ('creative work', 'organization', 'person nominal', 'type-1 entity')
     """
-    words = re.sub(rf"[\s_{re.escape(FORBIDDEN)}]+", " ", label).strip().lower()
-    words = SHORT.get(words, words)
+    parted = re.sub(r"(?<=[A-Za-z])[.-](?=[A-Za-z])", " ", label)
+    parted = re.sub(rf"[\s_{re.escape(FORBIDDEN)}]+", " ", parted)
+    words = " ".join(SHORT.get(word, word) for word in parted.lower().split())
     for word, instead in SPELLINGS.items():
         words = words.replace(word, instead)
     return words if name_fault(words) is None else f"{words} entity".strip()
