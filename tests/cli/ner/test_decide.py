@@ -321,6 +321,50 @@ def test_from_cards_to_one_corpus_and_back(assay: Assay, tmp_path: Path) -> None
     assert made == again
 
 
+def test_proposals_wait_for_the_review_card_by_card(assay: Assay, tmp_path: Path) -> None:
+    from assay.ner import Decision, write_cards
+    from assay.ner.decisions import add, replace, undo
+    from tests.ner.made_cards import card, cards
+
+    found = cards(
+        {"a": {"PER": 9, "LOC": 8}, "b": {"person": 7, "place": 6}, "c": {"human": 5}, "d": {"PERSON": 2}},
+        card("a/PER", "b/person", "equal", 0.9, 0.8),
+        card("b/person", "c/human", "equal"),
+        card("a/LOC", "b/place", "equal"),
+    )
+    (tmp_path / "cards").mkdir()
+    write_cards(found, tmp_path / "cards")
+    path = tmp_path / "cards" / "decisions.yaml"
+    add(path, Decision(labels=("a/LOC",), action="rename", name="site", author="jo"))
+    done = assay("ner", "propose", "cards", "--review")
+    assert done.code == 0
+    assert "added 2 proposals to cards, a card each" in done.err
+    made = read_decisions(path).entries
+    assert [(d.labels, d.name, d.author, d.card) for d in made[1:]] == [
+        (("a/PER", "b/person"), "person", "proposal", found.cards[0].id),
+        (("b/person", "c/human"), "person", "proposal", found.cards[1].id),
+    ]
+    assert made[1].reason == "equal: 0.90 and 0.80"
+    assert "added 0 proposals" in assay("ner", "propose", "cards", "--review", "--overwrite").err
+    assert assay("ner", "propose", "cards", "--review", "--confirm", "jo").code == 2
+
+    confirmed = assay(
+        "ner", "propose", "cards", "--confirm", "jane"
+    )  # all at once, in place of those that wait
+    assert (confirmed.code, {d.author for d in read_decisions(path).entries}) == (0, {"jo", "jane"})
+    undo(path)
+
+    # a person calls them otherwise on the page; what has no card then joins under that name
+    for entry in made[1:]:
+        replace(path, entry.model_copy(update={"author": "jo", "name": "human being"}))
+    done = assay("ner", "propose", "cards", "--confirm", "jane")
+    assert done.code == 0
+    assert [(d.labels, d.name) for d in read_decisions(path).entries[3:]] == [
+        (("a/PER", "b/person", "c/human", "d/PERSON"), "human being"),
+        (("a/LOC", "b/place"), "site"),
+    ]
+
+
 def test_a_corpus_that_moved_is_said(assay: Assay, given: Path) -> None:
     from assay.ner import write_cards
     from tests.ner.made_cards import cards
@@ -336,13 +380,13 @@ def test_a_corpus_that_moved_is_said(assay: Assay, given: Path) -> None:
     assert "news has 3 documents now and had 1 when it was screened" in done.err
     write_cards(
         summaries.model_copy(
-            update={"corpora": (summaries.corpora[0].model_copy(update={"source": "./gone"}),)}
+            update={"corpora": (summaries.corpora[0].model_copy(update={"source": "gone/news"}),)}
         ),
         given / "cards",
     )
     done = assay("ner", "apply", "cards", "--preview")
     assert done.code == 2
-    assert "corpus must be where it was screened; there is no ./gone. Screen again." in done.err
+    assert "news must be where it was screened; there is no gone/news. Run where the screen ran" in done.err
 
 
 def test_the_taxonomy_is_a_tree_json_and_a_verdict(assay: Assay, tmp_path: Path) -> None:

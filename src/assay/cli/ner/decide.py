@@ -12,11 +12,12 @@ from assay.cli.ner.options import From, Language, Offsets, Repair, Scheme, TagCo
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from assay.cli.console import Talk
     from assay.cli.ner.inputs import Reading
-    from assay.ner import Cards, Corpus, Preview
+    from assay.ner import Cards, Corpus, Decision, Preview
     from assay.ner.names import Problem
 
 UNDECIDED = "undecided.tsv"
@@ -241,9 +242,10 @@ def _corpora(
     found = []
     with talk.stage("read", ", ".join(summary.name for summary in cards.corpora)):
         for summary in cards.corpora:
-            if summary.source.startswith(("/", ".")) and not Path(summary.source).exists():
+            if not Path(summary.source).exists():
                 raise DataError(
-                    f"corpus must be where it was screened; there is no {summary.source}. Screen again."
+                    f"{summary.name} must be where it was screened; there is no {summary.source}. Run where the screen "
+                    "ran, or name the corpora and --decisions."
                 )
             corpus = read_corpus(summary.source, name=summary.name, **summary.reading)
             if len(corpus.documents) != summary.documents:
@@ -327,6 +329,14 @@ def propose(
             panel=OUTPUT,
         ),
     ] = None,
+    review: Annotated[
+        bool,
+        flag(
+            "--review",
+            help="Also put what answers a card among the decisions, to be confirmed one by one in the review.",
+            panel=OUTPUT,
+        ),
+    ] = False,
     format: options.Format = "table",
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
@@ -334,7 +344,7 @@ def propose(
     """Draft decisions and a taxonomy from the cards: equal labels get one name, subsets become children.
 
     Writes decisions.proposed.yaml and taxonomy.proposed.yaml into the folder, which change nothing. Read and edit
-    them, then take the decisions over with --confirm NAME; labels that are decided already stay as they are.
+    them, then take the decisions over with --confirm NAME; labels that are decided already keep their names.
     """
     from pathlib import Path
 
@@ -349,6 +359,8 @@ def propose(
     talk = console.Talk(quiet)
     places = [Path(folder) / name for name in PROPOSED]
     if confirm is not None:
+        if review:
+            raise DataError("confirm must be given without --review, which leaves confirming to the page.")
         _confirm(Path(folder), confirm, cards, format, talk)
         return
     for place in places:
@@ -377,6 +389,47 @@ def propose(
         f"wrote {len(rows)} proposed decisions and {len(found.taxonomy.types)} types to {', '.join(map(str, places))}. "
         f"Read and edit them, then: assay ner propose {folder} --confirm NAME"
     )
+    if review:
+        count = _for_review(Path(folder), found.decisions, cards)
+        talk.say(
+            f"added {count} proposals to {folder}, a card each. Confirm them with: assay ner review {folder}"
+        )
+
+
+def _for_review(folder: Path, proposed: Sequence[Decision], cards: Cards) -> int:
+    """Add a proposal for every card of equal labels that nobody has answered: to give both the name of their group."""
+    from assay.ner import Decision, read_decisions
+    from assay.ner.decisions import FILE, edit
+    from assay.ner.validate import PROPOSAL
+
+    now = read_decisions(folder / FILE)
+    of = {label: entry for entry in proposed for label in entry.labels}
+    names = _given(now.entries)
+    new = []
+    for card in cards.cards:
+        one, two = card.labels
+        answered = now.of_card(card.id) or any(set(card.labels) <= set(entry.labels) for entry in now.entries)
+        if card.relation != "equal" or answered or one not in of or of[one] is not of.get(two):
+            continue
+        decided = {names[label] for label in card.labels if label in names}
+        if decided <= {of[one].name}:
+            new.append(
+                Decision(
+                    labels=card.labels,
+                    action="same",
+                    name=of[one].name,
+                    author=PROPOSAL,
+                    reason=f"equal: {' and '.join(f'{side.share or 0:.2f}' for side in card.directions)}",
+                    card=card.id,
+                )
+            )
+    edit(folder / FILE, add=new, revision=now.revision)
+    return len(new)
+
+
+def _given(entries: Sequence[Decision]) -> dict[str, str | None]:
+    """Return the name that each decided label has, None where it is split."""
+    return {label: entry.name for entry in entries if entry.action != "ignore" for label in entry.labels}
 
 
 def _confirm(folder: Path, name: str, cards: Cards, format: str, talk: Talk) -> None:
@@ -397,13 +450,21 @@ def _confirm(folder: Path, name: str, cards: Cards, format: str, talk: Talk) -> 
             f"confirm must come after a proposal; {folder / PROPOSED[0]} has none. Propose first."
         )
     now = read_decisions(folder / FILE)
-    taken = {label for entry in now.entries if entry.action != "ignore" for label in entry.labels}
-    new = [
-        entry.model_copy(update={"id": "", "author": name, "date": datetime.date.today()})
-        for entry in proposed.entries
-        if not taken & set(entry.labels)
-    ]
-    after = edit(folder / FILE, add=new, revision=now.revision)
+    waiting = [entry.id for entry in now.entries if entry.author == PROPOSAL]
+    given = _given([entry for entry in now.entries if entry.author != PROPOSAL])
+    new = []
+    for entry in proposed.entries:
+        names = {given[label] for label in entry.labels if label in given}
+        if len(names) > 1 or None in names or set(entry.labels) <= given.keys():
+            continue  # a person has said otherwise, or all of it
+        made = {
+            "id": "",
+            "author": name,
+            "date": datetime.date.today(),
+            "name": next(iter(names), entry.name),
+        }
+        new.append(entry.model_copy(update=made))
+    after = edit(folder / FILE, add=new, remove=waiting, revision=now.revision)
     _say(validate(after.entries, cards, folder=folder), talk)
     before = {entry.id for entry in now.entries}
     rows = [
