@@ -1,9 +1,7 @@
-"""A real browser, without a network."""
+"""Pages opened in a real browser, without a network."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,18 +9,6 @@ from typing import Any
 
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-angle=swiftshader",  # WebGL without a graphics card
-    "--enable-unsafe-swiftshader",
-]
 # what the software renderer itself says of its own speed
 RENDERER = "GPU stall due to ReadPixels"
 
@@ -37,28 +23,6 @@ class Opened:
 
 
 Open = Callable[..., Opened]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """The first Chromium on the path; without one the tests are skipped, but in CI they fail.
-
-    It ends with the module: while it lives, nothing else in this process can run an event loop.
-    """
-    program = next(filter(None, map(shutil.which, NAMES)), None)
-    if program is None:
-        reason = (
-            f"none of {', '.join(NAMES)} is on the path; install one, for instance: apt-get install chromium"
-        )
-        if os.environ.get("CI") or os.environ.get("ASSAY_CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -248,7 +248,7 @@ def _closed(span: tuple[int, int, str], *, whole: bool) -> str:
 
     if not span[2]:
         return "</mark>"
-    return f"<small>{escape(span[2])}</small></span>" if whole else "</span>"
+    return f"\u202f<small>{escape(span[2])}</small></span>" if whole else "</span>"
 
 
 def facts(value: Any, prefix: str = "") -> list[tuple[str, str]]:

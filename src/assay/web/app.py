@@ -406,17 +406,18 @@ class _Review:
 
         decisions = self.decisions()
         around = self.around(decisions, queue.Filter())
-        found = validate(decisions.entries, self.cards(), taxonomy=self.types(), folder=self.folder)
+        confirmed = [entry for entry in decisions.entries if entry.author != PROPOSAL]
+        found = validate(confirmed, self.cards(), taxonomy=self.types(), folder=self.folder)
         errors = [problem for problem in found if problem.severity == "error"]
         shown, failed = None, ""
         if not errors:
             try:
-                shown = preview(self.corpora(), decisions.entries, folder=self.folder)
+                shown = preview(self.corpora(), confirmed, folder=self.folder)
             except (DataError, OSError) as error:
                 failed = str(error)
         return self.page(
             "preview.html", errors=errors, warnings=[problem for problem in found if problem not in errors],
-            shown=shown, failed=failed, folder=str(self.folder), of_decision=_of_decision(around["rows"]), **around,
+            shown=shown, failed=failed, proposed=len(decisions.entries) - len(confirmed), folder=str(self.folder), of_decision=_of_decision(around["rows"]), **around,
         )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ WAYS = {
     "manual": "by hand (table)",
     "rest": "all the rest",
 }
-BLANK = 2  # empty rows below those that say something
+BLANK = 1  # empty rows below those that say something
 SPLIT = 0.1  # of a label's mentions, from which another label of them is offered as a part
 MORE = 4  # rows that a press of the button adds
 
@@ -60,7 +60,7 @@ class Form:
     @property
     def rows(self) -> tuple[Part, ...]:
         """The rows of the split, with empty ones below."""
-        return (*self.parts, *[Part()] * max(BLANK, 3 - len(self.parts)))
+        return (*self.parts, *[Part()] * max(BLANK, 2 - len(self.parts)))
 
 
 def blank(card: Card, *, author: str, seen: str, names: Mapping[str, str]) -> Form:
