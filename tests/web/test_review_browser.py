@@ -222,7 +222,7 @@ def test_thirty_decisions_a_killed_server_and_back(page: Any, server: Server, sa
     _decide(page, server, "5")
     entries = server.decisions()
     assert len(entries) == 30
-    assert [entry.id for entry in entries] == [f"d{n}" for n in range(1, 31)]
+    assert len({entry.id for entry in entries}) == 30
     assert sorted({entry.action for entry in entries}) == ["ignore", "same", "split"]
 
     page.wait_for_load_state()
