@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.diversity import MEASURES
+from assay.ner import NER_FORMATS
 from assay.select import SELECTORS
 from assay.training import PRESETS
 from assay.training.presets import METHODS, Preset
@@ -92,7 +93,29 @@ def presets() -> str:
     return "\n".join(lines) + "\n"
 
 
+def formats() -> str:
+    """Return the page of the formats of annotated corpora."""
+    lines = [
+        "# Formats of annotated corpora",
+        "",
+        "<!-- Written by docs/generate.py from the table in the code; change it there. -->",
+        "",
+        "`assay ner convert PATH --to NAME -o OUT`; what is read is told from its content, or `--from NAME`. Beside flat",
+        "entities in one piece a format holds what stands under *holds*; the report of losses has the rest.",
+        "",
+        "| format | what | written as | holds | reading options |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in NER_FORMATS.items():
+        written = " ".join(f"`{suffix}`" for suffix in row.suffixes) if row.write else "read only"
+        holds = ", ".join(sorted(row.holds)) if row.write else ""
+        options = ", ".join(f"`--{option.replace('_', '-')}`" for option in row.options)
+        lines.append(f"| `{name}` | {row.summary} | {written} | {holds} | {options} |")
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
+    "formats.md": formats(),
     "presets.md": presets(),
     "measures.md": page(
         "Measures",

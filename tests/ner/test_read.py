@@ -182,7 +182,7 @@ def test_a_brat_folder_reads_each_text_once(tmp_path: Path) -> None:
         ("rows.jsonl", {"scheme": "IOB2"}, r"scheme must be left out of gliner; got 'IOB2'\. It is for "),
         ("both", {}, r"path must hold files of one format; got conll \(train\.conll\), gliner \(test\.json\)\."),
         ("words.txt", {}, r"words\.txt must be of a known format \(.*\); its content is of none\. Name the format"),
-        ("words.txt", {"format": "conll"}, r"words\.txt: lines must be a token and a tag; got none that are\."),
+        ("words.txt", {"format": "conll"}, r"words\.txt:1: line must be a token and a tag in columns; got "),
         ("empty", {}, r"empty must hold files of a known format \(.*\); it has none\."),
         ("none.jsonl", {"format": "b2nerd"}, r"none\.jsonl must hold at least one document; it has none\."),
     ],

@@ -190,7 +190,7 @@ def test_a_column_is_chosen(tmp_path: Path) -> None:
     ):
         read(path, tag_column=9)
     with pytest.raises(
-        DataError, match=r"lines must be a token and a tag; got none that are. Leave out tag_column=4"
+        DataError, match=r"tags in column 4; they have not. Leave out tag_column"
     ):
         read(path, tag_column=4)
 
@@ -217,7 +217,8 @@ def test_repairs_are_counted_at_their_lines(tmp_path: Path) -> None:
         ("a\tO\nb\tB-X\n" * 30 + "c\n", r":61: line must have 2 columns as the others; got 'c'\."),
         ("a\tO\nb\tB-X\n" * 30 + "c\tPER\n", r":61: tag must be O, or a letter, - or _, and a label; got 'PER' in"),
         ("a\tO\nb\tB-X\n" * 30 + "# late\n", r":61: tag must be O, or a letter, - or _, and a label; got 'late'"),
-        ("# all\nof\tthis\nis\tno\n", r": lines must be a token and a tag; got none that are\."),
+        ("# all\nof\tthis\nis\tno\n", r":2: line must be a token and a tag in columns; got 'of\\tthis'\."),
+        ("a O\n" + "b x O\n" * 3 + "c O\n", r"data.conll: lines must have one number of columns, and tags in one;"),
         (b"a\tO\n\xd6\tO\n", r":2: must be UTF-8; got the byte 0xd6\. Convert it, e\.g\.: iconv -f GB18030"),
         (b"\xff\xfea\x00", r":1: must be UTF-8; got UTF-16"),
     ],

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from assay._check import choice
-from assay.data.containers import BINARY, COMPRESSIONS, opened, records, suffix_of
+from assay.data.containers import BINARY, COMPRESSIONS, READERS, opened, records, suffix_of
 from assay.data.read import hub_id
 from assay.errors import DataError
 from assay.ner.document import Corpus, Document
@@ -267,7 +267,9 @@ def _named(root: Path) -> str:
 
 def _stem(path: Path) -> str:
     """Return the name of a file without its suffixes, as far as they are known ones."""
-    known = {suffix for row in NER_FORMATS.values() for suffix in row.suffixes} | set(COMPRESSIONS)
+    known = (
+        {suffix for row in NER_FORMATS.values() for suffix in row.suffixes} | set(COMPRESSIONS) | set(READERS)
+    )
     name = path.name
     while Path(name).suffix.lower() in known and Path(name).stem:
         name = Path(name).stem

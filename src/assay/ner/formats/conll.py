@@ -83,10 +83,8 @@ def read(
             [rows for own, (_, rows) in zip(of, samples, strict=True) if own == width], tag_column
         )
         if layout is None:
-            file = files[of.index(width)]
-            raise DataError(
-                f"{file.path}: lines must be a token and a tag; got none that are.{_advice(tag_column)}"
-            )
+            first = of.index(width)
+            raise _no_columns(files[first].path, lines[first], tag_column)
         layouts[width] = layout
         if layout.note:
             notes.append(layout.note)
@@ -261,8 +259,21 @@ def _column(tag_column: int | str, width: int) -> int:
     return number - 1 if number > 0 else width + number
 
 
-def _advice(tag_column: int | str | None) -> str:
-    return "" if tag_column is None else f" Leave out tag_column={tag_column!r} to have the column found."
+def _no_columns(path: Path, lines: Sequence[str], tag_column: int | str | None) -> DataError:
+    """Return what is wrong with a file whose lines have no layout: its first line without a tag, if there is one."""
+    if tag_column is not None:
+        return DataError(
+            f"{path}: lines must have one number of columns, and tags in column {tag_column}; they have not. "
+            "Leave out tag_column to have it found."
+        )
+    for number, line in enumerate(lines, 1):
+        fields = _PARTS.split(line.strip("\t "))
+        data = fields[0] not in ("", BOUNDARY) and not line.startswith("#")
+        if data and (len(fields) < 2 or not (parsed(fields[0]) or parsed(fields[-1]))):
+            return DataError(
+                f"{path}:{number}: line must be a token and a tag in columns; got {excerpt(line)}."
+            )
+    return DataError(f"{path}: lines must have one number of columns, and tags in one; they have not.")
 
 
 def _has_digits(

@@ -251,7 +251,7 @@ def _names(feature: Any) -> list[str]:
 HUB = NerFormat(
     "hub",
     "tokens and ner_tags, texts or numbers with names: Parquet, Arrow, JSON Lines, or a hub id",
-    (".parquet", ".jsonl", ".json", ".arrow"),
+    (".parquet", ".jsonl"),
     detect,
     read,
     write,
