@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from assay.errors import DataError
-from assay.ner import NER_FORMATS, Document
+from assay.ner import NER_FORMATS, Document, read_corpus
 from assay.ner.formats import File, Read
+from assay.ner.read import corpora
 
 
 def read(path: Path, *, format: str, split: str = "", **options: Any) -> Read:
@@ -527,3 +528,58 @@ def test_documents_refuse_what_breaks_their_laws(tmp_path: Path) -> None:
         read(path, format="documents")
     with pytest.raises(DataError, match=r"format must be assay.ner.documents/1 in the first line; got null"):
         read(put(tmp_path, {"id": "1"}), format="documents")
+
+
+# through read_corpus: every format is told, a folder has its splits
+
+FIRST_ROWS: dict[str, dict[str, Any]] = {
+    "b2nerd": {"sentence": "Ada", "entities": [entity("Ada", "p", 0, 3)]},
+    "label_studio": task(annotation((0, 3, ["p"]))),
+    "prodigy": {"text": "Ada", "spans": [{"start": 0, "end": 3, "label": "p"}], "answer": "accept"},
+    "doccano": {"text": "Ada", "label": [[0, 3, "p"]]},
+    "cluener": {"text": "Ada", "label": {"p": {"Ada": [[0, 2]]}}},
+}
+
+
+@pytest.mark.parametrize("name", FIRST_ROWS)
+def test_every_format_is_told_from_its_first_record(tmp_path: Path, name: str) -> None:
+    (tmp_path / "mini").mkdir()
+    put(tmp_path / "mini", FIRST_ROWS[name], name="train.jsonl")
+    (tmp_path / "mini" / "test.json").write_text(json.dumps(FIRST_ROWS[name], indent=2), encoding="utf-8")
+    corpus = read_corpus(tmp_path / "mini")
+    assert corpus.notes == (f"read as {name}",)
+    assert corpus.splits == ("train", "test")
+    assert [spans(one) for one in corpus.documents] == [[("Ada", "p")]] * 2
+
+
+def test_a_tree_of_b2nerd(tmp_path: Path) -> None:
+    for folder, row in (
+        ("NER_en/mini", {"sentence": "Ada", "entities": [entity("Ada", "person", 0, 3)]}),
+        ("NER_zh/迷你", {"sentence": "北京", "entities": [entity("北京", "地名")]}),
+    ):
+        path = tmp_path / "B2NERD" / folder
+        path.mkdir(parents=True)
+        for split in ("train", "dev", "test"):
+            (path / f"{split}.json").write_text(json.dumps([row]), encoding="utf-8")
+        (path / "labels.json").write_text(json.dumps(["other", row["entities"][0]["type"]]), encoding="utf-8")
+    paths = corpora(tmp_path / "B2NERD")
+    found = [read_corpus(path) for path in paths]
+    assert [(one.name, one.language, one.splits, one.labels) for one in found] == [
+        ("mini", "en", ("train", "dev", "test"), ("other", "person")),
+        ("迷你", "zh", ("train", "dev", "test"), ("other", "地名")),
+    ]
+    with pytest.raises(DataError, match="path must be one corpus"):
+        read_corpus(tmp_path / "B2NERD")
+
+
+def test_a_folder_of_brat(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.txt").write_text("Ada met Bob")
+        (tmp_path / f"{number}.ann").write_text("T1\tP 0 3\tAda\n" if number else "")
+    corpus = read_corpus(tmp_path, name="mini")
+    assert [(one.id, one.split, spans(one)) for one in corpus.documents] == [
+        ("0", "", []),
+        ("1", "", [("Ada", "P")]),
+        ("2", "", [("Ada", "P")]),
+    ]
+    assert corpus.notes == ("read as brat",)

@@ -22,7 +22,7 @@ WRITABLE = [name for name, row in NER_FORMATS.items() if row.write is not None]
 SAID = {"conll": {"scheme": "IOB2", "tag_column": -1}}
 PIECES = (
     "Ada", "Bob", "New York", "U.S.", "don't", "O", "B-x", "#", "# a", "-DOCSTART-", "0", "口0", "😀",
-    "👩‍👩‍👧",
+    "👩‍👩‍👧", "\ud83d",
     "e\u0301", "\u0301", "नमस्ते",
     "北京", "我", "ﬁ", "½", "㎞", "が", "ｶﾞ", "\ufeff", "\u200b", ",", ";", ":", "; ", ": ", ", ",
     '"', "\\", "{{x:y}}", "|", " ", " ", " ", "  ", "\t", "\n", "\r\n", "\u00a0", "\u3000", "\u2028", "\x85",
@@ -107,6 +107,9 @@ def test_what_is_written_is_read_again_or_reported(name: str, one_file: bool) ->
 
 def compare(before: Corpus, after: Corpus, losses: dict[str, int], one_file: bool) -> None:
     """Assert that all that differs is in the losses, and that entities and documents are lost as often as they say."""
+    if "surrogates" in losses:
+        mended = (replace(one, text=one.text.replace("\ud83d", "\ufffd")) for one in before.documents)
+        before = replace(before, documents=tuple(mended))
     assert len(before.documents) - len(after.documents) == losses.get("empty", 0)
     splits = ("train", "test") if not one_file else ("",)
     order = [

@@ -26,6 +26,7 @@ from assay.ner.nesting import flat
 
 FLATTEN = ("error", "outer", "inner")
 SPACE = " \t\r\n"  # what parts tokens in files, whatever else may be white space
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(f"[{SPACE}]")
 LOSSES: dict[str, str] = {
     "discontinuous": "entities in pieces, written as one from the first piece to the last",
@@ -34,6 +35,7 @@ LOSSES: dict[str, str] = {
     "blank": "entities of nothing but white space, left out",
     "edge_space": "entities with white space at an edge, written without it",
     "empty": "documents without a word, left out",
+    "surrogates": "documents with halves of UTF-16 pairs, written as U+FFFD",
     "spacing": "documents whose white space is written otherwise",
     "tokens_cut": "documents whose tokens are cut where entities begin or end, or leave out words",
     "tokens": "documents whose token bounds are not written",
@@ -211,6 +213,9 @@ def _fitted(
     """Yield a document as a format can hold it, and count what that costs."""
     where = place_of(corpus, document)
     holds = row.holds
+    if "surrogates" not in holds and _SURROGATE.search(document.text):
+        losses.add("surrogates", where)
+        document = replace(document, text=_SURROGATE.sub("\ufffd", document.text))
     entities = document.entities
     if "discontinuous" not in holds:
         for entity in entities:
@@ -260,8 +265,9 @@ def fitting_tokens(
     at = 0
     for start, end in (*(tokens or ()), (len(text), len(text))):
         for first, last in words_of(text[at:start])[1]:
-            if not whole or at + first >= whole[-1][1]:  # one sign may fold to several words
-                whole.append((at + first, at + last))
+            begun = max(at + first, whole[-1][1] if whole else 0)  # one sign may fold to several words
+            if begun < at + last:
+                whole.append((begun, at + last))
         if start < end:
             whole.append((start, end))
         at = end
@@ -313,8 +319,9 @@ def _once(
         return tuple(entities)
     once: dict[tuple[tuple[Span, ...], str], Entity] = {}
     for entity in entities:
-        if once.setdefault((entity.parts, entity.label), entity) is not entity:
+        if (entity.parts, entity.label) in once:
             losses.add("duplicate", f"{_shown(document, entity)} in {where}")
+        once.setdefault((entity.parts, entity.label), entity)
     return tuple(once.values())
 
 

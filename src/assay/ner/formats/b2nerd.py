@@ -103,7 +103,7 @@ B2NERD = NerFormat(
     detect,
     read,
     write,
-    frozenset({"text", "nested", "overlapping", "duplicates", "id", "meta", "entity meta"}),
+    frozenset({"text", "surrogates", "nested", "overlapping", "duplicates", "id", "meta", "entity meta"}),
     tokens=False,
     options=("offsets",),
     beside=_write_labels,

@@ -12,6 +12,7 @@ from assay.ner.document import Corpus, Document
 
 Holds = Literal[
     "text",
+    "surrogates",
     "nested",
     "overlapping",
     "discontinuous",

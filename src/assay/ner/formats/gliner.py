@@ -106,7 +106,7 @@ GLINER = NerFormat(
     detect,
     read,
     write,
-    holds=frozenset(("nested", "overlapping", "duplicates", "id", "meta")),
+    holds=frozenset(("surrogates", "nested", "overlapping", "duplicates", "id", "meta")),
     tokens=True,
     characters=True,
 )
