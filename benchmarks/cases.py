@@ -9,6 +9,7 @@ import numpy as np
 from assay.diversity import novelsum
 from assay.neighbors import local_density
 from assay.select import SELECTORS, facility_location, kcenter, novelselect
+from benchmarks.crossval import ner_crossval
 from benchmarks.large import LARGE
 from benchmarks.machine import peak_gb
 from benchmarks.measures import measures_10000, measures_52002, spectrum_5000
@@ -228,5 +229,6 @@ CASES = {
         ner_speed,
         ner_shared,
         ner_published,
+        ner_crossval,
     )
 } | LARGE

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from assay.errors import DataError, warn
 from assay.ner.cards import Cards
 from assay.ner.document import Corpus, Document, Entity
 from assay.ner.index import key
+from assay.ner.relations import same_name
 from assay.ner.score import Counts, Labelled, interval, labelled, tally
 from assay.ner.taggers import Tagger, resolve
 
@@ -316,7 +316,7 @@ def same_names(corpora: Iterable[Corpus]) -> list[tuple[str, str]]:
         for at, one in enumerate(every)
         for other in every[at + 1 :]
         if _corpus(one) != _corpus(other)
-        and _folded(one.partition("/")[2]) == _folded(other.partition("/")[2])
+        and same_name(one.partition("/")[2], other.partition("/")[2])
     ]
 
 
@@ -371,10 +371,6 @@ def _renamed(corpus: Corpus, names: Mapping[str, str]) -> Corpus:
         for document in corpus.documents
     )
     return replace(corpus, documents=documents, labels=tuple(dict.fromkeys(filter(None, new.values()))))
-
-
-def _folded(label: str) -> str:
-    return unicodedata.normalize("NFKC", label).casefold().replace("_", "").replace("-", "")
 
 
 def _pairs(corpora: Mapping[str, Corpus], pairs: Iterable[tuple[str, str]] | None) -> list[tuple[str, str]]:
