@@ -30,8 +30,8 @@ def ner_crossval() -> list[dict]:
     """CRF in-domain F1 in percent beside that measured before: at most 3,000 documents to train on, 1,000 to test on.
 
     Corpora have LOC, PER and ORG alone (wnut17: group and corporation are ORG; politics: person is PER, politician is
-    left out). Mean, standard deviation and range over six seeds, documents mixed; beside, the corpora's own splits, over
-    the same seeds (btc has none in this copy). Seconds: reading aside, three models, nine tests and their scores.
+    left out). Mean, standard deviation and range over six seeds, documents mixed, copies of a text on one side; beside, the
+    corpora's own splits over the same seeds (btc has none in this copy). Seconds: reading aside, three models, nine tests and their scores.
     """
     from assay.ner import read_corpus
 

@@ -12,6 +12,7 @@ from assay.ner.apply import Preview, apply, preview, revert, unify
 from assay.ner.cards import Card, Cards, read_cards, write_cards, write_cards_tsv
 from assay.ner.check import Finding, check
 from assay.ner.conflicts import conflicts
+from assay.ner.crossval import CrossValidation, cross_validate
 from assay.ner.decisions import Decision, Decisions, Rule, read_decisions, write_decisions
 from assay.ner.document import Corpus, Document, Entity
 from assay.ner.formats import NER_FORMATS
@@ -20,6 +21,7 @@ from assay.ner.propose import Proposal, propose
 from assay.ner.read import read_corpus
 from assay.ner.recover import Recovery, recover
 from assay.ner.relations import Thresholds, relations
+from assay.ner.score import Score, score
 from assay.ner.screen import Evidence, screen
 from assay.ner.stats import stats
 from assay.ner.taxonomy import Taxonomy, read_taxonomy, write_taxonomy
@@ -31,6 +33,7 @@ __all__ = [
     "Card",
     "Cards",
     "Corpus",
+    "CrossValidation",
     "Decision",
     "Decisions",
     "Document",
@@ -42,11 +45,13 @@ __all__ = [
     "Proposal",
     "Recovery",
     "Rule",
+    "Score",
     "Taxonomy",
     "Thresholds",
     "apply",
     "check",
     "conflicts",
+    "cross_validate",
     "planted",
     "preview",
     "propose",
@@ -57,6 +62,7 @@ __all__ = [
     "recover",
     "relations",
     "revert",
+    "score",
     "screen",
     "stats",
     "unify",

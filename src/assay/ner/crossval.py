@@ -315,8 +315,7 @@ def same_names(corpora: Iterable[Corpus]) -> list[tuple[str, str]]:
         (one, other)
         for at, one in enumerate(every)
         for other in every[at + 1 :]
-        if _corpus(one) != _corpus(other)
-        and same_name(one.partition("/")[2], other.partition("/")[2])
+        if _corpus(one) != _corpus(other) and same_name(one.partition("/")[2], other.partition("/")[2])
     ]
 
 
