@@ -71,7 +71,9 @@ def read_yaml(path: str | Path, content: bytes | None = None) -> Any:
         return yaml.load(Path(path).read_bytes() if content is None else content, Loader)
     except FileNotFoundError:
         raise DataError(f"{path} must be an existing file; there is none.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date such as 2026-13-01
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{path} must be YAML; {' '.join(str(error).split())}.") from None
 
 

@@ -97,6 +97,12 @@ def test_decisions_of_a_card(path):
         ("decisions: []", r"must be a list of decisions, each with id, labels and action\."),
         ("- {id: d1", r"decisions\.yaml must be YAML; "),
         ("- 3", r"must be a list of decisions"),
+        (
+            "- {id: d1, labels: [a/x], action: ignore, date: 2026-13-01}",
+            r"must be YAML; month must be in 1\.\.12",
+        ),
+        ("- {id: d1, labels: [a/x], action: ignore, 1: y}", r"d1: 1 .*string"),
+        ("- {id: d1, labels: a/x, action: ignore}", r"d1: labels must be a valid tuple; got 'a/x'\."),
         ("- {labels: [a/x], action: ignore}", r"decision 1: id must be given\."),
         (
             "- {id: d1, id: d2, labels: [a/x], action: ignore}",

@@ -280,7 +280,7 @@ def edit(
     -----
     Writers wait for each other on ``.<name>.lock``. The step is first appended to ``<stem>.log.jsonl`` and flushed to
     the disk, then the file is replaced whole: a crash between the two leaves the old file, and a step in the log that
-    history knows was not carried out.
+    history knows was not carried out. Comments of an editor are not kept.
     """
     with _locked(path):
         now = _current(path, revision)

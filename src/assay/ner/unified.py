@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tempfile
 import zipfile
@@ -17,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assay._files import file_hash
 from assay.data.containers import COMPRESSIONS
-from assay.data.json_text import dumps
 from assay.errors import DataError
 from assay.ner.apply import marked, revert, unify, unmarked
 from assay.ner.document import Corpus, Document
@@ -78,7 +78,10 @@ class _Index(_Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """A file that was restored: byte for byte, or written anew from `documents` that somebody edited, with losses."""
+    """A file that was restored: byte for byte, or written anew from `documents` that somebody edited, with losses.
+
+    Where somebody deleted all documents, there is no file.
+    """
 
     corpus: str
     file: str
@@ -201,9 +204,10 @@ def _source(
         )
         parts.append((group, hashes))
     beside = []
-    if files and root.is_dir() and (root / LABELS).is_file():
-        beside.append(_File(path=LABELS, sha256=file_hash(root / LABELS)))
-        kept.append((f"{corpus.name}/{LABELS}", root / LABELS))
+    if files and (declared := files[0].path.parent / LABELS).is_file():
+        name = declared.relative_to(home).as_posix()
+        beside.append(_File(path=name, sha256=file_hash(declared)))
+        kept.append((f"{corpus.name}/{name}", declared))
     documents = tuple(
         replace(
             document,
@@ -235,7 +239,7 @@ def _digest(documents: Sequence[Document], splits: Sequence[str]) -> str:
     for split in splits:
         for document in documents:
             if document.split == split:
-                digest.update(dumps(row_of(document)) + b"\n")
+                digest.update(json.dumps(row_of(document), sort_keys=True).encode() + b"\n")
     return digest.hexdigest()
 
 
@@ -258,7 +262,9 @@ def _restore(
         mine = [document for document in documents if document.split in part.splits]
         if part.files and _digest(mine, part.splits) == part.documents:
             restored += [_copied(archive, source, file, home, len(mine)) for file in part.files]
-        elif mine or not part.files:
+        elif part.files and not mine:  # all were deleted
+            restored.append(Restored(source.name, ", ".join(file.path for file in part.files), False, 0))
+        elif mine:
             corpus = Corpus(source.name, tuple(mine), source.labels, source.language, source.licence)
             restored.append(_anew(corpus, source.format, part.files, target))
     return restored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import zipfile
 from pathlib import Path
@@ -138,6 +139,42 @@ def test_what_somebody_edited_is_kept_and_said(assay: Assay, given: Path) -> Non
     found = read_corpus(given / "again" / "news" / "train.jsonl")
     assert ("New", "new") in [(d.surface(e), e.label) for d in found.documents for e in d.entities]
     assert [d.text for d in read_corpus(given / "again" / "news" / "more.conll").documents] == ["Oslo"]
+
+
+def test_every_file_of_other_formats_comes_back(assay: Assay, tmp_path: Path) -> None:
+    made = {
+        "brat/train/a.txt": b"Ada\r\nin Rome",
+        "brat/train/a.ann": b"T1\tPER 0 3\tAda\nT2\tLOC 8 12\tRome\nR1\tin Arg1:T1 Arg2:T2\n",
+        "brat/test/b.txt": "Bo 😀".encode(),
+        "brat/test/b.ann": b"T1\tPER 0 2\tBo\r\n",
+        "packed/train.jsonl.gz": gzip.compress(b'{"text": "Ada", "labels": [[0, 3, "PER"]]}\n', mtime=1),
+        "set/data/train.json": b'[{"sentence": "Ada", "entities": [{"name": "Ada", "type": "PER", "pos": []}]}]',
+        "set/data/labels.json": b'[ "PER","LOC" ]',
+    }
+    for name, content in made.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "decisions.yaml").write_text(
+        "- {id: d1, labels: [brat/PER, packed/PER, set/PER], action: same, name: person}\n"
+    )
+    done = assay("ner", "apply", "brat", "packed", "set=set", "--decisions", "decisions.yaml", "-o", "one")
+    assert done.code == 0, done.err
+    for path in (tmp_path / "one").glob("*.jsonl"):  # written by another program is not edited
+        rows = [json.dumps(row, sort_keys=True, indent=None) for row in read_lines(path)]
+        path.write_text("\n".join(rows), encoding="utf-8")
+    done = assay("ner", "apply", "--revert", "one", "-o", "back", "--format", "json")
+    assert done.code == 0, done.err
+    assert {row["how"] for row in json.loads(done.out)} == {"byte for byte"}
+    assert {name: (tmp_path / "back" / name).read_bytes() for name in made} == made
+
+
+def test_a_split_that_somebody_deleted_is_left_out(assay: Assay, given: Path) -> None:
+    assert assay("ner", "apply", "news", "--decisions", "decisions.yaml", "-o", "one").code == 0
+    (given / "one" / "test.jsonl").unlink()
+    done = assay("ner", "apply", "--revert", "one", "-o", "back")
+    assert done.code == 0
+    assert "test.conll   left out: deleted since" in done.out
+    assert [path.name for path in (given / "back" / "news").iterdir()] == ["train.conll"]
 
 
 def test_a_damaged_or_foreign_folder_is_not_restored(assay: Assay, given: Path) -> None:

@@ -186,7 +186,11 @@ def _revert(
         {
             "corpus": one.corpus,
             "file": one.file,
-            "how": "byte for byte" if one.bytes else "written anew: edited since",
+            "how": "byte for byte"
+            if one.bytes
+            else "written anew: edited since"
+            if one.documents
+            else "left out: deleted since",
             "documents": one.documents,
             "lost": ", ".join(f"{loss.count:,} {loss.kind}" for loss in one.losses) or None,
         }
@@ -196,7 +200,7 @@ def _revert(
     edited = sum(not one.bytes for one in restored)
     talk.say(
         f"restored {len(restored) - edited} files byte for byte to {folder}"
-        + (f"; {edited} were edited since and are written anew under raw labels" if edited else "")
+        + (f"; {edited} were edited since: what is left is written anew under raw labels" if edited else "")
     )
 
 
