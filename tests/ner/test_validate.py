@@ -115,8 +115,8 @@ def test_decisions_that_are_right_have_no_problems(tmp_path):
         (
             [decided("d1", "rename", "a/LOC", name="location"), decided("d2", "rename", "b/LOC", name="location")],
             ("d1", "d2"),
-            "error d1 and d2: a/LOC and b/LOC must not share the name 'location'; their relation is overlap, card CARD. "
-            "Join both in one decision (same or merge), or give one another name.",
+            "error d1 and d2: a/LOC and b/LOC must not share the name 'location'; their relation is overlap, "
+            "card CARD. Join both in one decision (same or merge), or give one another name.",
         ),
         (
             [decided("d1", "rename", "c/country", name="LOC")],
@@ -129,6 +129,12 @@ def test_decisions_that_are_right_have_no_problems(tmp_path):
             ("d1",),
             "warning d1: a/PER and b/human share the name 'human', and nothing says that they mean the same. "
             "Join both in one decision (same or merge), or give one another name.",
+        ),
+        (
+            [decided("d1", "rename", "c/country", name="place")],
+            ("d1",),
+            "error d1: c/country and c/place must not share the name 'place'; their corpus tells them apart. "
+            "Merge both in one decision, or give one another name.",
         ),
         (
             [decided("d1", "split", "a/LOC", into=SPLIT), decided("d2", "rename", "c/place", name="location")],

@@ -219,6 +219,11 @@ def _sharing(
         )
     if alike or (card is not None and card.relation == "equal"):
         return None
+    if one.split("/", 1)[0] == two.split("/", 1)[0]:
+        return "error", (
+            f"{one} and {two} must not share the name {name!r}; their corpus tells them apart. "
+            "Merge both in one decision, or give one another name."
+        )
     if card is None or card.relation == "open":
         return "warning", (
             f"{one} and {two} share the name {name!r}, and nothing says that they mean the same. "
