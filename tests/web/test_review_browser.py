@@ -275,6 +275,30 @@ def test_what_apply_would_change(page: Any, server: Server, said: list[str]) -> 
     assert said == []
 
 
+def test_apply_and_revert_give_back_the_bytes(page: Any, server: Server) -> None:
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [*PROGRAM, "ner", "apply", *arguments],
+            cwd=server.folder.parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    root = server.folder.parent
+    run("cards", "-o", "unified")
+    (corpus,) = [read_corpus(root / "unified")]
+    names = {entity.label for document in corpus.documents for entity in document.entities}
+    assert {"town", "country", "kind ab"} <= names
+    assert not {"place", "sort ab"} & names
+    run("--revert", "unified", "-o", "restored")
+    for name in ("left", "right"):
+        (restored,) = (root / "restored").rglob(f"{name}.jsonl")
+        assert restored.read_bytes() == (root / f"{name}.jsonl").read_bytes()
+
+
 def test_without_a_script(browser: Any, server: Server) -> None:
     context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
     page = context.new_page()

@@ -28,14 +28,14 @@ def serve(
     DataError
         When the folder has no cards, or the port is taken.
     """
-    import uvicorn
-
-    from assay.web.app import make_app
-    from assay.web.guard import Guard
-
-    guard = Guard()
-    app = make_app(folder, guard=guard)
     with _listening(port) as listener:
+        import uvicorn
+
+        from assay.web.app import make_app
+        from assay.web.guard import Guard
+
+        guard = Guard()
+        app = make_app(folder, guard=guard)
         address = f"http://{HOST}:{listener.getsockname()[1]}/enter?key={guard.key}"
         ready(address)
         if browser and _has_screen():
