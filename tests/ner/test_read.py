@@ -250,7 +250,7 @@ def test_public_corpora_have_the_counts_that_are_published(name: str) -> None:
 
 def test_weibo_has_14_invalid_tags_and_digits_that_are_no_words() -> None:
     corpus = real("weibo")
-    assert corpus.notes[2].startswith("14 tags that do not fit IOB2 were begun as entities; the first: ")
+    assert corpus.notes[2].startswith("tags that do not fit IOB2, begun as entities: 14; the first: ")
     assert corpus.notes[3] == "tokens are a character and a digit, which was left out"
     fewer = read_corpus(real_data("ner/weibo"), repair="drop")
     assert sum(len(document.entities) for document in fewer.documents) == 2702 - 14

@@ -182,7 +182,7 @@ def test_breaks_are_counted_or_stop() -> None:
     broken = [sentence("O O I-A"), sentence("I-A B-A O")]
     for repair, done in (("begin", "begun as entities"), ("drop", "left out")):
         _, notes = documents(broken, scheme="IOB2", repair=repair)
-        assert notes == (f"2 tags that do not fit IOB2 were {done}; the first: f.conll:12",)
+        assert notes == (f"tags that do not fit IOB2, {done}: 2; the first: f.conll:12",)
     with pytest.raises(
         DataError, match=r"^f.conll:12: tag must fit IOB2; got 'I-A' after 'O'\. Read with repair="
     ):

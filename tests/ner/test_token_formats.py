@@ -104,7 +104,12 @@ TRAPS: dict[str, tuple[str, Sentences, tuple[str, ...]]] = {
     "no token": (
         "Ada\tB-PER\n\tI-PER\nKing\tI-PER\n\tO\nran\tO\n",
         [[["Ada", "King", "ran"], ("Ada King", "PER")]],
-        ("IOB2 inferred", "left out 2 lines with a tag and no token"),
+        ("IOB2 inferred", "lines with a tag and no token, left out: 2"),
+    ),
+    "a space for a token": (
+        "中 B-LOC\n国 I-LOC\n  O\n" + "好 O\n" * 20,
+        [[["中", "国", *["好"] * 20], ("中国", "LOC")]],
+        ("IOB2 inferred", "lines with a tag and no token, left out: 1"),
     ),
     "underscores, and small or zero for outside": (
         "昨\tB_Time\n天\tI_Time\n雨\to\n停\t0\n",
@@ -189,9 +194,7 @@ def test_a_column_is_chosen(tmp_path: Path) -> None:
         DataError, match=r"tag_column must be a column from 1 to 4, or from -1 to -4, or 'all'; got 9\."
     ):
         read(path, tag_column=9)
-    with pytest.raises(
-        DataError, match=r"tags in column 4; they have not. Leave out tag_column"
-    ):
+    with pytest.raises(DataError, match=r"tags in column 4; they have not. Leave out tag_column"):
         read(path, tag_column=4)
 
 
@@ -199,7 +202,7 @@ def test_repairs_are_counted_at_their_lines(tmp_path: Path) -> None:
     path = put(tmp_path, "a\tB-X\n\nb\tO\n\tO\nc\tI-Y\nd\tI-Y\n\ne\tI-Y\n")
     assert shown(read(path)) == [[["a"], ("a", "X")], [["b", "c", "d"], ("c d", "Y")], [["e"], ("e", "Y")]]
     assert (
-        f"2 tags that do not fit IOB2 were begun as entities; the first: {path}:5"
+        f"tags that do not fit IOB2, begun as entities: 2; the first: {path}:5"
         in read(path, scheme="IOB2").notes
     )
     assert shown(read(path, scheme="IOB2", repair="drop")) == [
@@ -351,7 +354,7 @@ def test_gliner_ends_are_inclusive_and_empty_tokens_left_out(tmp_path: Path) -> 
     [document] = found.documents
     assert (document.id, document.text, document.meta) == ("7", "New York ran", {"x": 1})
     assert shown(found)[0][1:] == [("New York", "city"), ("New", "new")]
-    assert found.notes == ("left out 2 empty tokens",)
+    assert found.notes == ("empty tokens, left out: 2",)
 
 
 @pytest.mark.parametrize(
@@ -421,7 +424,7 @@ def test_tags_as_texts_and_empty_tokens(tmp_path: Path) -> None:
     row = {"tokens": ["Ada", "", "ran"], "tags": ["I-PER", "I-PER", "O"]}
     found = read(put(tmp_path, json.dumps(row), "x.jsonl"), format="hub")
     assert shown(found) == [[["Ada", "ran"], ("Ada", "PER")]]
-    assert found.notes == ("IOB1 inferred", "left out 1 empty tokens")
+    assert found.notes == ("IOB1 inferred", "empty tokens, left out: 1")
 
 
 @pytest.mark.parametrize(

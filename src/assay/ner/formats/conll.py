@@ -101,7 +101,7 @@ def read(
             )
         lines[number] = []
     if empty:
-        notes.append(f"left out {empty:,} lines with a tag and no token")
+        notes.append(f"lines with a tag and no token, left out: {empty:,}")
     made, found = documents(sentences, scheme=scheme, repair=repair, on_bad=on_bad)
     return Read(made, notes=(*found, *notes))
 
@@ -350,7 +350,10 @@ def _sentences(
                 meta[DOCSTART] = True
                 continue
             if not fits:
-                if not tokens and line.startswith("#"):
+                if width == 2 and not at and line[0] in "\t " and parsed(bare):
+                    empty += 1
+                    skipped.append(len(tokens))
+                elif not tokens and line.startswith("#"):
                     _comment(bare, meta)
                 elif layout.index and not fields[0].isdecimal() and re.fullmatch(r"\d+[-.]\d+", fields[0]):
                     skipped.append(len(tokens))
@@ -396,7 +399,7 @@ def _malformed(fields: Sequence[str], layout: Layout) -> str:
 CONLL = NerFormat(
     "conll",
     "columns: a token a line with its tag, an empty line between sentences",
-    (".conll", ".tsv", ".txt", ".iob2", ".bio", ".bmes"),
+    (".conll", ".tsv", ".txt", ".iob", ".iob2", ".bio", ".bmes", ".conllu"),
     detect,
     read,
     write,

@@ -45,7 +45,7 @@ def read(files: Sequence[File], *, on_bad: OnBad = refuse) -> Read:
             name = name_of(row)
             meta = others(row, TOKENS, ENTITIES, "id" if name else "")
             documents.append(Document(name, text, tuple(entities), split=file.split, tokens=kept, meta=meta))
-    return Read(tuple(documents), notes=(f"left out {empty:,} empty tokens",) if empty else ())
+    return Read(tuple(documents), notes=(f"empty tokens, left out: {empty:,}",) if empty else ())
 
 
 def write(documents: Sequence[Document], path: Path) -> None:

@@ -117,7 +117,7 @@ def _columns(row: dict[str, Any]) -> tuple[str, str]:
 
 
 def _read(sentences: list[Tagged], empty: int, scheme: str | None, repair: str, on_bad: OnBad) -> Read:
-    notes = (f"left out {empty:,} empty tokens",) if empty else ()
+    notes = (f"empty tokens, left out: {empty:,}",) if empty else ()
     made, found = documents(sentences, scheme=scheme, repair=repair, on_bad=on_bad)
     return Read(made, notes=(*found, *notes))
 

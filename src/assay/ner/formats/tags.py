@@ -215,7 +215,7 @@ def documents(
         )
     if count and repair != "error":
         done = "begun as entities" if repair == "begin" else "left out"
-        notes.append(f"{count:,} tags that do not fit {used} were {done}; the first: {first}")
+        notes.append(f"tags that do not fit {used}, {done}: {count:,}; the first: {first}")
     return tuple(made), tuple(notes)
 
 
