@@ -218,7 +218,7 @@ def test_losses_are_counted_with_their_first_case(tmp_path: Path) -> None:
         Entity(4, 6, "blank"),
         Entity(6, 10, "edge"),
         text=text,
-        tokens=((0, 9),),
+        tokens=((0, 3), (6, 9)),
         meta={"n": 1},
     )
     made = replace(
@@ -295,6 +295,11 @@ def test_nothing_is_replaced_unasked_or_half_written(tmp_path: Path) -> None:
             {"format": "b2nerd", "flatten": "iner"},
             "a",
             "flatten must be one of error, outer, inner; got 'iner'.",
+        ),
+        (
+            {"format": "b2nerd"},
+            "a.json.gz",
+            "output must be a folder, or a file that ends in .json or .jsonl for",
         ),
         (
             {"format": "b2nerd"},

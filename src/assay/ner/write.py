@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from assay._check import choice, known
+from assay.data.containers import COMPRESSIONS
 from assay.data.json_text import excerpt
 from assay.errors import DataError
 from assay.ner.check import place_of
@@ -25,7 +26,7 @@ from assay.ner.index import tokens as words_of
 from assay.ner.nesting import flat
 
 FLATTEN = ("error", "outer", "inner")
-SPACE = " \t\r\n"  # what parts tokens in files, whatever else may be white space
+SPACE = "\t\r\n"  # what no token of a file can hold; other white space in tokens that are given stays
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACES = re.compile(f"[{SPACE}]")
 LOSSES: dict[str, str] = {
@@ -171,7 +172,7 @@ def check_target(target: Path, *, format: str, flatten: str, overwrite: bool) ->
         writable = ", ".join(name for name, other in NER_FORMATS.items() if other.write)
         raise DataError(f"{format} must be a format that assay writes ({writable}); it only reads that one.")
     one_file = target.suffix in row.suffixes
-    suffixes = {suffix for other in NER_FORMATS.values() for suffix in other.suffixes}
+    suffixes = {suffix for other in NER_FORMATS.values() for suffix in other.suffixes} | {*COMPRESSIONS}
     if not one_file and target.suffix in suffixes:
         raise DataError(
             f"output must be a folder, or a file that ends in {' or '.join(row.suffixes)} for the format {row.name}; "

@@ -143,7 +143,8 @@ BY = ("label", "split", "mention")
 def stats(
     corpora: Corpora,
     by: Annotated[
-        str, flag("--by", help="A row a label, split or mention; json has all.", panel=OUTPUT)
+        str,
+        flag("--by", help="A row a label, a split or a mention (ten a label); json has all.", panel=OUTPUT),
     ] = "label",
     shape: From = None,
     language: Language = None,

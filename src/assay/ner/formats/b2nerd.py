@@ -58,7 +58,7 @@ def _parse(origin: str, row: dict[str, Any], skipped: Counter[str]) -> Iterator[
         if not pos and not name:
             raise DataError("entity must have a name or a pos; got neither.")
         spans = (span_of(*pos),) if pos else ()
-        marks.append(Mark(label, spans, name, others(entity, "name", "type", "pos")))
+        marks.append(Mark(label, spans, name or None, others(entity, "name", "type", "pos")))
     text = string_of(row, "sentence")
     yield Rough(origin, name_of(row), text, tuple(marks), meta=others(row, "id", "sentence", "entities"))
 
