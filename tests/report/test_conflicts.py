@@ -135,6 +135,16 @@ def test_entities_nest_and_cross(entities: list[tuple[int, int, str]], expected:
     assert shape == expected
 
 
+def test_figures_of_cross_validation_stand_side_by_side(cards: Cards) -> None:
+    text = " ".join(_text(str(card_html(cards.cards[0]))).split())
+    assert "(tagger crf)" in text
+    assert (
+        "news/location → politics/location politics/location → news/location f1 0.41 0.33 seen f1 0.62 0.50"
+        in text
+    )
+    assert "Cross validation" not in str(card_html(cards.cards[1]))
+
+
 def test_the_two_labels_have_colours_of_their_own(cards: Cards) -> None:
     colors = tints(cards.cards[0])
     assert colors["news/location"] == 0

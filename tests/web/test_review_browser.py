@@ -175,8 +175,8 @@ def test_thirty_decisions_a_killed_server_and_back(page: Any, server: Server, sa
     _until(page, lambda: "project folder" in page.locator("#found").inner_text())
     first.locator("[name=value]").fill("towns.txt")
     _until(page, lambda: page.locator("#found .error").count() == 0)
-    for box in page.locator("input[name=label]").all():
-        box.set_checked(box.get_attribute("value") == "left/place")
+    ticked = page.locator("input[name=label]:checked")
+    assert [box.get_attribute("value") for box in ticked.all()] == ["left/place"]
     page.locator("textarea").fill("right tells them apart")
     page.locator("input[name=author]").fill("jane")
     page.locator("button.primary").click()

@@ -138,10 +138,17 @@ def test_more_rows_keep_what_was_typed(reviewer: Reviewer) -> None:
     parts = {"part": ["country", "location"], "way": ["gazetteer", "rest"], "value": ["countries.txt", ""]}
     answer = reviewer.decide(0, action="split", do="rows", reason="because", **parts)
     assert answer.status_code == 200
-    assert answer.text.count('<div class="part">') == 8
+    assert answer.text.count('<div class="part">') == 2 + 4 + 1
     assert 'value="countries.txt" list' in answer.text
     assert "because</textarea>" in answer.text
     assert not (reviewer.folder / FILE).exists()
+
+
+def test_the_form_offers_lawful_names(reviewer: Reviewer) -> None:
+    page = reviewer.get(f"/card/{reviewer.cards.cards[4].id}").text
+    assert 'name="name" value="organization"' in page  # of news/organisation, which no name may contain
+    page = reviewer.get(f"/card/{reviewer.cards.cards[0].id}").text
+    assert re.findall('name="part" value="([^"]*)"', page) == ["country", "location", ""]
 
 
 def test_a_decision_is_changed_and_removed(reviewer: Reviewer) -> None:

@@ -121,12 +121,12 @@ def _least(card: Card) -> float:
 def _names(groups: Sequence[Sequence[str]], counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """Return the English and the Chinese name of each group, "" where it has none in that language."""
     used: set[str] = set()
-    theirs = {_phrase(_own(label)) for label in counts}
+    theirs = {plain_phrase(_own(label)) for label in counts}
     names = []
     for group in groups:
         votes: dict[str, tuple[int, int]] = {}
         for label in group:
-            phrase = _phrase(_own(label))
+            phrase = plain_phrase(_own(label))
             corpora, entities = votes.get(phrase, (0, 0))
             votes[phrase] = (corpora + 1, entities + counts[label])
         ranked = sorted(votes, key=lambda phrase: (-votes[phrase][0], -votes[phrase][1], phrase))
@@ -142,10 +142,10 @@ def _names(groups: Sequence[Sequence[str]], counts: Mapping[str, int]) -> list[t
     return names
 
 
-def _phrase(label: str) -> str:
+def plain_phrase(label: str) -> str:
     """Return a label as a lawful phrase.
 
-    >>> _phrase("Creative_Work"), _phrase("organisation"), _phrase("PER.NOM"), _phrase("type-1")
+    >>> plain_phrase("Creative_Work"), plain_phrase("organisation"), plain_phrase("PER.NOM"), plain_phrase("type-1")
     ('creative work', 'organization', 'person nominal', 'type-1 entity')
     """
     parted = re.sub(r"(?<=[A-Za-z])[.-](?=[A-Za-z])", " ", label)
@@ -165,7 +165,7 @@ def _unused(phrase: str, corpus: str, used: set[str]) -> str:
     if phrase.casefold() not in used:
         return phrase
     number = 1
-    qualified = name = f"{_phrase(corpus)} {phrase}"
+    qualified = name = f"{plain_phrase(corpus)} {phrase}"
     while name.casefold() in used:
         number += 1
         name = f"{number}. {qualified}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def environment() -> Any:
     made.globals |= {
         "KINDS": KINDS, "RELATIONS": RELATIONS, "SIGNS": SIGNS, "THRESHOLDS": THRESHOLDS,
         "bars": bars, "groups": groups, "marked": marked, "relation": relation, "split_label": split_label,
-        "tints": tints, "verdict_words": verdict_words, "facts": facts,
+        "tints": tints, "verdict_words": verdict_words, "transfer": transfer,
     }  # fmt: skip
     made.filters |= {"share": share, "cell": _cell, "count": lambda number: f"{number:,}"}
     return made
@@ -251,13 +251,16 @@ def _closed(span: tuple[int, int, str], *, whole: bool) -> str:
     return f"\u202f<small>{escape(span[2])}</small></span>" if whole else "</span>"
 
 
-def facts(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Return nested figures as rows of name and value."""
-    if isinstance(value, Mapping):
-        return [row for key, inner in value.items() for row in facts(inner, f"{prefix} {key}".strip())]
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [(prefix, ", ".join(_cell(inner) for inner in value))]
-    return [(prefix, _cell(value))]
+def transfer(card: Card) -> dict[str, Any] | None:
+    """Return the figures of cross validation as a table: a row a figure, a column a direction; None where none are."""
+    found = card.crossval or {}
+    columns = {name: figures for name, figures in found.items() if isinstance(figures, Mapping)}
+    if not columns:
+        return None
+    names = dict.fromkeys(name for figures in columns.values() for name in figures)
+    rows = [(name.replace("_", " "), [figures.get(name) for figures in columns.values()]) for name in names]
+    said = ", ".join(f"{name} {value}" for name, value in found.items() if name not in columns)
+    return {"columns": list(columns), "rows": rows, "said": said}
 
 
 def heat(cards: Cards) -> dict[str, Any] | None:

@@ -31,6 +31,7 @@ from assay.web.guard import HEADERS, Guard, Refused
 from assay.web.pages import environment, part, tree
 
 PAGE = 200  # cards of the queue on one page
+PROPOSED = "taxonomy.proposed.yaml"
 THIS = "this decision"
 FILES = (".txt", ".tsv", ".csv", ".json", ".jsonl", ".conll")
 TRIES = 5  # to write, where another program changes other decisions in the same moment
@@ -372,12 +373,14 @@ class _Review:
         known = {card.id for card in self.cards().cards}
         return RedirectResponse(f"/card/{entry.card}" if entry and entry.card in known else "/", 303)
 
-    def taxonomy(self, q: str = "", saved: str = "") -> Response:
-        decisions = self.decisions()
-        shown = tree(self.types(), decisions, self.cards(), q.strip())
+    def taxonomy(self, q: str = "") -> Response:
+        decisions, types, draft = self.decisions(), self.types(), ""
+        if types is None and (self.folder / PROPOSED).exists():
+            types, draft = read_taxonomy(self.folder / PROPOSED), PROPOSED
         return self.page(
-            "taxonomy.html", tree=shown, text=q.strip(), **self.around(decisions, queue.Filter())
-        )
+            "taxonomy.html", tree=tree(types, decisions, self.cards(), q.strip()), text=q.strip(), draft=draft,
+            **self.around(decisions, queue.Filter()),
+        )  # fmt: skip
 
     def corpora(self) -> list[Corpus]:
         """Return the screened corpora, read again as they were read; they stay in memory while their files stay.
@@ -417,7 +420,8 @@ class _Review:
                 failed = str(error)
         return self.page(
             "preview.html", errors=errors, warnings=[problem for problem in found if problem not in errors],
-            shown=shown, failed=failed, proposed=len(decisions.entries) - len(confirmed), folder=str(self.folder), of_decision=_of_decision(around["rows"]), **around,
+            shown=shown, failed=failed, proposed=len(decisions.entries) - len(confirmed), folder=str(self.folder),
+            of_decision=_of_decision(around["rows"]), **around,
         )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import orjson
 from assay.errors import DataError
 from assay.ner.cards import Card
 from assay.ner.decisions import Decision, Decisions, Rule, parse_decision
+from assay.ner.propose import plain_phrase
 
 ACTIONS = {
     "same": ("Same", "they mean the same: one name"),
@@ -65,8 +66,19 @@ class Form:
 
 def blank(card: Card, *, author: str, seen: str, names: Mapping[str, str]) -> Form:
     """Return the form of a card without a decision; `names` are what labels are called by other decisions."""
-    name = next((names[label] for label in card.labels if label in names), plain(card.labels[0]))
+    name = next(
+        (names[label] for label in card.labels if label in names),
+        plain_phrase(card.labels[0].partition("/")[2]),
+    )
     return Form(seen=seen, labels=card.labels, name=name, parts=_guessed(card), author=author)
+
+
+def divided(card: Card) -> str:
+    """Return which label of a card a split divides: the broader one, "" for both where they have one name."""
+    names = {plain_phrase(label.partition("/")[2]) for label in card.labels}
+    if len(names) == 1 or card.relation not in ("subset", "superset"):
+        return ""
+    return card.labels[card.relation == "subset"]
 
 
 def _guessed(card: Card) -> tuple[Part, ...]:
@@ -75,13 +87,8 @@ def _guessed(card: Card) -> tuple[Part, ...]:
     found = [
         name.partition(":")[2] for name, value in way.verdicts if name.startswith("same:") and value >= SPLIT
     ]
-    names = [*dict.fromkeys(plain(f"/{label}") for label in found[1:] + found[:1])]
+    names = [*dict.fromkeys(plain_phrase(label) for label in found[1:] + found[:1])]
     return (*(Part(name) for name in names[:-1]), Part(names[-1], "rest")) if len(names) > 1 else ()
-
-
-def plain(reference: str) -> str:
-    """Return the label of a reference as a name could be written."""
-    return " ".join(reference.partition("/")[2].replace("_", " ").replace("-", " ").casefold().split())
 
 
 def shown(decision: Decision, *, seen: str, author: str) -> Form:

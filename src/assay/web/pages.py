@@ -22,6 +22,7 @@ def environment() -> Any:
     made = shared.overlay(loader=ChoiceLoader([PackageLoader("assay.web", "."), shared.loader]))
     made.globals = shared.globals | {
         "ACTIONS": form.ACTIONS, "WAYS": form.WAYS, "STATUSES": queue.STATUSES, "said": said,
+        "divided": form.divided,
         "saved": None, "bare": False,
     }  # fmt: skip
     return made

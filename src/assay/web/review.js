@@ -32,8 +32,8 @@
     const soon = () => { clearTimeout(waiting); waiting = setTimeout(check, 200); };
     form.addEventListener("change", (event) => {
       if (event.target.name === "action") {
-        const one = action() === "rename";
-        boxes.forEach((box, at) => { box.checked = one ? at === 0 : at < 2 || box.checked; });
+        const one = { rename: boxes[0].value, split: form.dataset.divided }[action()];
+        boxes.forEach((box, at) => { box.checked = one ? box.value === one : at < 2 || box.checked; });
       }
       fit();
     });
