@@ -46,7 +46,7 @@ def test_a_decision_is_on_disk_and_leads_to_the_next_card(reviewer: Reviewer) ->
     )
     assert answer.headers["location"] == f"/card/{second.id}?saved=d1"
     page = _text(reviewer.get(answer.headers["location"]))
-    assert "Saved d1: politics/politician, news/person → person" in page
+    assert "Saved d1 : politics/politician, news/person → person" in page
     assert "1 of 6" in page
 
 
@@ -269,6 +269,9 @@ def test_the_queue_is_filtered_and_keeps_its_filter(reviewer: Reviewer) -> None:
     cards = [card.id for card in reviewer.cards.cards]
     answer = reviewer.post(f"/card/{cards[2]}?corpus=weibo", reviewer.form(2, action="ignore"))
     assert answer.headers["location"] == f"/card/{cards[3]}?corpus=weibo&saved=d1"
+    fields = {"token": reviewer.guard.token, "revision": read_decisions(reviewer.folder / FILE).revision}
+    assert reviewer.post("/undo?corpus=weibo", fields).headers["location"] == f"/card/{cards[2]}?corpus=weibo"
+    reviewer.decide(2, action="ignore")
     assert ranks("?status=decided") == [3]
     assert ranks("?status=open&corpus=weibo") == [4, 6]
     page = reviewer.get(f"/card/{cards[3]}?corpus=weibo").text

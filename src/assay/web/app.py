@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import getpass
+import secrets
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
@@ -35,6 +36,15 @@ PROPOSED = "taxonomy.proposed.yaml"
 THIS = "this decision"
 FILES = (".txt", ".tsv", ".csv", ".json", ".jsonl", ".conll")
 TRIES = 5  # to write, where another program changes other decisions in the same moment
+
+
+def _filter(
+    kind: str = "", relation: str = "", corpus: str = "", status: str = "", q: str = ""
+) -> queue.Filter:
+    return queue.Filter(kind, relation, corpus, status, q.strip())
+
+
+By = Annotated[queue.Filter, Depends(_filter)]
 
 
 def make_app(folder: str | Path, *, guard: Guard | None = None) -> FastAPI:
@@ -171,7 +181,7 @@ class _Review:
 
     def enter(self, request: Request, key: str = "") -> Response:
         """Give the browser its cookie; a redirect from here would come without it if a link elsewhere led here."""
-        if not key or key != self.guard.key:
+        if not secrets.compare_digest(key.encode(), self.guard.key.encode()):
             raise Refused(403, "Open the address that the terminal shows", "The key in this address is not the one "
                           "of the running server.")  # fmt: skip
         response = self.page("enter.html")
@@ -184,11 +194,7 @@ class _Review:
     def script(self) -> Response:
         return Response(_part("theme.js") + part("review.js"), media_type="text/javascript")
 
-    def start(
-        self, kind: str = "", relation: str = "", corpus: str = "", status: str = "", q: str = "", page: int = 1,
-        saved: str = "",
-    ) -> Response:  # fmt: skip
-        by = queue.Filter(kind, relation, corpus, status, q.strip())
+    def start(self, by: By, page: int = 1, saved: str = "") -> Response:
         cards, decisions = self.cards(), self.decisions()
         around = self.around(decisions, by, saved)
         found = queue.filtered(around["rows"], by)
@@ -203,12 +209,8 @@ class _Review:
             of_decision=_of_decision(around["rows"]), **around,
         )  # fmt: skip
 
-    def show(
-        self, id: str, kind: str = "", relation: str = "", corpus: str = "", status: str = "", q: str = "",
-        decision: str = "", saved: str = "",
-    ) -> Response:  # fmt: skip
+    def show(self, id: str, by: By, decision: str = "", saved: str = "") -> Response:
         _, card = self.named(id)
-        by = queue.Filter(kind, relation, corpus, status, q.strip())
         decisions = self.decisions()
         return self.card_page(card, by, decisions, self.first_form(card, decisions, decision), saved=saved)
 
@@ -256,12 +258,8 @@ class _Review:
 
     # ---- changes ----
 
-    async def decide(
-        self, request: Request, id: str, kind: str = "", relation: str = "", corpus: str = "", status: str = "",
-        q: str = "",
-    ) -> Response:  # fmt: skip
+    async def decide(self, request: Request, id: str, by: By) -> Response:
         fields = await self.guard.form(request)
-        by = queue.Filter(kind, relation, corpus, status, q.strip())
         return await run_in_threadpool(self.decided, id, by, fields)
 
     def decided(self, id: str, by: queue.Filter, fields: dict[str, list[str]]) -> Response:
@@ -351,11 +349,11 @@ class _Review:
             {"errors": list(map(mend, errors)), "warnings": list(map(mend, warnings)), "grave": grave}
         )
 
-    async def undo(self, request: Request) -> Response:
+    async def undo(self, request: Request, by: By) -> Response:
         fields = await self.guard.form(request)
-        return await run_in_threadpool(self.undone, fields)
+        return await run_in_threadpool(self.undone, by, fields)
 
-    def undone(self, fields: dict[str, list[str]]) -> Response:
+    def undone(self, by: queue.Filter, fields: dict[str, list[str]]) -> Response:
         with self.lock:
             steps = store.history(self.file)
             try:
@@ -371,7 +369,8 @@ class _Review:
         change = steps[-1].changes[-1]
         entry = change.now or change.was
         known = {card.id for card in self.cards().cards}
-        return RedirectResponse(f"/card/{entry.card}" if entry and entry.card in known else "/", 303)
+        path = f"/card/{entry.card}" if entry and entry.card in known else "/"
+        return RedirectResponse(f"{path}{by.query}", 303)
 
     def taxonomy(self, q: str = "") -> Response:
         decisions, types, draft = self.decisions(), self.types(), ""
