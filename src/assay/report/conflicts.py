@@ -37,6 +37,7 @@ SIGNS: dict[Relation, str] = {
 }  # fmt: skip
 THRESHOLDS = (0.1, 0.75)  # of the relations: marked on the axis of a share
 OPEN = 2  # verdicts of a direction whose sentences are shown unasked
+SEEN = 0.005  # a share that is not shown as 0.00
 BARS = 6  # verdicts with a bar of their own
 HEATED = 40  # labels in the heat map at most
 TINTS = len(COLORS)
@@ -103,7 +104,8 @@ def environment() -> Any:
     made.globals |= {
         "KINDS": KINDS, "RELATIONS": RELATIONS, "SIGNS": SIGNS, "THRESHOLDS": THRESHOLDS,
         "bars": bars, "groups": groups, "marked": marked, "relation": relation, "split_label": split_label,
-        "tints": tints, "verdict_words": verdict_words, "transfer": transfer,
+        "tints": tints,
+        "SEEN": SEEN, "verdict_words": verdict_words, "transfer": transfer,
     }  # fmt: skip
     made.filters |= {"share": share, "cell": _cell, "count": lambda number: f"{number:,}"}
     return made
@@ -171,12 +173,13 @@ def bars(direction: Direction, colors: Mapping[str, int]) -> list[dict[str, Any]
     """Return the verdicts of a direction as its bars: words, label, share, colour; the rest as one."""
     corpus = split_label(direction.target)[0]
     shown = []
-    for verdict, value in direction.verdicts[:BARS]:
+    largest = [(verdict, value) for verdict, value in direction.verdicts[:BARS] if value >= SEEN]
+    for verdict, value in largest:
         words, label = verdict_words(verdict)
         kind = verdict.partition(":")[0]
         color = _color(corpus, label, colors) if kind == "same" else None
         shown.append({"words": words, "label": label, "share": value, "kind": kind, "color": color})
-    rest = direction.verdicts[BARS:]
+    rest = direction.verdicts[len(largest) :]
     if rest:
         words = "1 other" if len(rest) == 1 else f"{len(rest)} others"
         value = sum(value for _, value in rest)
