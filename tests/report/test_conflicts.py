@@ -6,6 +6,7 @@ import html
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,3 +180,25 @@ def test_a_relation_in_words(cards: Cards) -> None:
     assert words(card, likely=True) == "probably contains"
     assert words(card, likely=True, relation="subset") == "is probably part of"
     assert words(card, likely=True, relation="open") == "cannot be told from"
+
+
+def test_it_opens_in_a_browser_without_complaint(browser: Any, cards: Cards, tmp_path: Path) -> None:
+    write_cards_page(cards, tmp_path / "index.html")
+    context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme="dark", offline=True)
+    opened, said = context.new_page(), []
+    opened.on("console", lambda message: said.append(message.text))
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.goto((tmp_path / "index.html").as_uri())
+    assert opened.evaluate("document.documentElement.scrollWidth") == 360
+    paper = "getComputedStyle(document.body).backgroundColor"
+    assert opened.evaluate(paper) == "rgb(22, 22, 24)"
+    opened.locator("#theme").click()
+    assert opened.evaluate(paper) == "rgb(255, 255, 255)"
+    widths = [
+        box.bounding_box()["width"]
+        for box in opened.locator("article svg.bar rect").all()
+        if box.is_visible()
+    ]
+    assert max(widths) > 10 * min(widths)  # bars are as long as their shares, without a style of their own
+    assert said == []
+    context.close()
