@@ -187,6 +187,7 @@ def test_options_of_the_crf_change_what_it_finds() -> None:
     assert all(found(**option) != plain for option in ({"c1": 20.0}, {"c2": 50.0}, {"iterations": 1}))
 
 
+@pytest.mark.filterwarnings("ignore:.*resume_download:UserWarning")  # GLiNER gives the hub an old argument
 def test_refusals() -> None:
     with pytest.raises(
         DataError, match=r"unknown tagger 'crv'. Did you mean 'crf'\? See: assay ner crossval"
@@ -203,4 +204,8 @@ def test_refusals() -> None:
     for name in ("crf", "spacy"):
         with pytest.raises(DataError, match="tagger must be fitted before it predicts"):
             resolve(name).predict([])
+    nowhere = resolve("gliner:/nowhere/at/all")
+    nowhere.fit(lessons(1))
+    with pytest.raises(DataError, match="tagger must name a GLiNER model; /nowhere/at/all is none: "):
+        nowhere.predict(lessons(1))
     assert set(TAGGERS) == {"crf", "spacy", "gliner"}

@@ -73,9 +73,11 @@ class Gliner:
 
     def _load(self) -> Any:
         gliner = require("gliner", "gliner", "tagger 'gliner'")
+        from huggingface_hub.errors import HFValidationError
+
         try:
             return gliner.GLiNER.from_pretrained(self._path)
-        except OSError as error:
+        except (OSError, HFValidationError) as error:
             raise DataError(
                 f"tagger must name a GLiNER model; {self._path} is none: {str(error).splitlines()[0]}"
             ) from None
