@@ -232,6 +232,9 @@ def test_draws_are_bounded_seeded_and_of_no_order() -> None:
     }  # fmt: skip
     assert drawn([replace(c, documents=c.documents[::-1]) for c in corpora], 0) == first
     assert drawn(corpora, 1) != first
+    log: dict[str, list[str]] = {}
+    cross_validate(corpora, tagger=lambda name: Recorder(log, name), train=1, test=1000)
+    assert len(log["fit a"]) == 1
 
 
 def test_texts_that_either_corpus_trains_on_are_not_tested() -> None:

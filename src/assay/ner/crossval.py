@@ -414,7 +414,7 @@ def _split(
         trained = [document for document in documents if document.split != held]
         tested = [document for document in documents if document.split == held]
     else:
-        size = max(1, min(test, round(len(documents) * test / (train + test))))
+        size = max(1, min(test, round(len(documents) * test / (train + test)), len(documents) - 1))
         trained, tested = documents[:-size], documents[-size:]
     return trained[:train], tested[:test]
 

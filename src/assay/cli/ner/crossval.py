@@ -194,9 +194,14 @@ def _pairs(given: Sequence[str]) -> list[tuple[str, str]] | None:
 
 
 def _card_pairs(deck: Cards, corpora: Sequence[Corpus]) -> list[tuple[str, str]]:
-    """Return the labels of the cards whose corpora are both given."""
+    """Return the labels of the cards whose corpora are both given, and those of equal names, which may have no card."""
+    from assay.ner.crossval import same_names
+
     names = {corpus.name for corpus in corpora}
-    return [card.labels for card in deck.cards if {label.partition("/")[0] for label in card.labels} <= names]
+    carded = [
+        card.labels for card in deck.cards if {label.partition("/")[0] for label in card.labels} <= names
+    ]
+    return [*carded, *same_names(corpora)]
 
 
 def _taggers(
