@@ -155,7 +155,7 @@ def joined(tokens: list[str]) -> tuple[str, tuple[Span, ...]]:
 def unspaced(character: str) -> bool:
     """Tell whether a character belongs to a script without spaces between words, or to its punctuation.
 
-    Han, kana, bopomofo, Thai, Lao, Khmer, Burmese, and full-width forms.
+    Han, kana, bopomofo, Thai, Lao, Khmer, Burmese, full-width forms and half-width kana.
     """
     if character < "\u0e00":
         return False
@@ -174,6 +174,6 @@ UNSPACED = (
     (0x4E00, 0x9FFF),
     (0xF900, 0xFAFF),
     (0xFE30, 0xFE4F),
-    (0xFF00, 0xFF65),
+    (0xFF00, 0xFF9F),
     (0x20000, 0x3FFFF),
 )

@@ -1,8 +1,8 @@
 """Every mention of every corpus, found again in every text, in one pass.
 
 A text becomes tokens: a word of a spaced script (with the ``@`` or ``#`` before it), one character of an unspaced one,
-one sign, one address of the web. All mentions stand in one
-trie of such tokens, so that Latin names in Chinese text and Chinese names in English text need no rule of their own.
+one sign, one address of the web. All mentions stand in one trie of such tokens, so that Latin names in Chinese text
+and Chinese names in English text need no rule of their own.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import functools
 import re
 import sys
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
-from assay.ner.document import UNSPACED, Entity, Span
+from assay.ner.document import UNSPACED, Document, Span, unspaced
 
 NOT_CAPITALISED, CAPITALISED, UPPER = 0, 1, 2
 _ASCII = re.compile(r"https?://\S+|www\.\S+|[@#]?[a-z0-9_]+|\S")
@@ -48,7 +50,7 @@ def key(text: str) -> tuple[str, ...]:
 def indexable(mention: Sequence[str]) -> bool:
     """Tell whether a mention is worth looking for: a word or, in an unspaced script, two characters and more."""
     letters = "".join(mention)
-    return any(map(str.isalnum, letters)) and (len(letters) > 1 or not _is_unspaced(letters))
+    return any(map(str.isalnum, letters)) and (len(letters) > 1 or not unspaced(letters))
 
 
 def trie(mentions: Iterable[tuple[str, ...]]) -> Trie:
@@ -101,20 +103,23 @@ def shape(surface: str) -> int:
 
 
 class Gold:
-    """The entities of one document, asked what stands at a place."""
+    """The entities of one document, asked what stands at a place; blanks at their edges do not count."""
 
-    __slots__ = ("_exact", "_pieces")
+    __slots__ = ("_exact", "_pieces", "_reach", "_starts")
 
-    def __init__(self, entities: Sequence[Entity]) -> None:
-        exact: dict[Span, tuple[str, ...]] = {}
-        for entity in entities:
+    def __init__(self, document: Document) -> None:
+        exact: dict[Span, set[str]] = {}
+        pieces: list[tuple[int, int, str]] = []
+        for entity in document.entities:
+            parts = [_trimmed(document.text, part) for part in entity.parts]
             if entity.spans is None:
-                place = (entity.start, entity.end)
-                before = exact.get(place, ())
-                if entity.label not in before:
-                    exact[place] = (*before, entity.label)
+                exact.setdefault(parts[0], set()).add(entity.label)
+            pieces += [(*part, entity.label) for part in parts]
+        pieces.sort()
         self._exact = {place: tuple(sorted(labels)) for place, labels in exact.items()}
-        self._pieces = sorted((*part, e.label) for e in entities for part in e.parts)
+        self._pieces = pieces
+        self._starts = [start for start, _, _ in pieces]
+        self._reach = list(accumulate((end for _, end, _ in pieces), max))  # where all up to here have ended
 
     def verdict(self, start: int, end: int) -> tuple[str, tuple[str, ...]]:
         """Return how ``[start, end)`` is annotated: same, inside, part, cross (each with labels) or none."""
@@ -124,9 +129,8 @@ class Gold:
         around: tuple[int, str] | None = None
         within: set[str] = set()
         across: set[str] = set()
-        for first, last, label in self._pieces:
-            if first >= end:
-                break
+        near = slice(bisect_right(self._reach, start), bisect_left(self._starts, end))
+        for first, last, label in self._pieces[near]:
             if last <= start:
                 continue
             if first <= start and last >= end:
@@ -145,6 +149,17 @@ class Gold:
         return "none", ()
 
 
+def _trimmed(text: str, part: Span) -> Span:
+    """Return a part without the blanks at its edges, unless it is nothing else."""
+    start, end = part
+    if not (text[start].isspace() or text[end - 1].isspace()):
+        return part
+    words = text[start:end]
+    size = len(words.strip())
+    start += len(words) - len(words.lstrip())
+    return (start, start + size) if size else part
+
+
 def _fold(text: str) -> tuple[str, list[int] | None, list[int] | None]:
     """Return the folded text and, where offsets move, for each of its characters where it came from."""
     folded = text.casefold()
@@ -158,18 +173,23 @@ def _fold(text: str) -> tuple[str, list[int] | None, list[int] | None]:
         stop = at + 1
         while stop < len(text) and _continues(text[stop]):
             stop += 1
-        piece = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text[at:stop]).casefold())
+        raw = text[at:stop]
+        piece = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", raw).casefold())
         pieces.append(piece)
-        starts.extend([at] * len(piece))
-        ends.extend([stop] * len(piece))
+        if len(piece) == len(raw) and piece == raw.casefold():  # nothing was composed: each stands for itself
+            starts.extend(range(at, stop))
+            ends.extend(range(at + 1, stop + 1))
+        else:
+            starts.extend([at] * len(piece))
+            ends.extend([stop] * len(piece))
         at = stop
     return "".join(pieces), starts, ends
 
 
 def _continues(character: str) -> bool:
-    """Tell whether a character may be composed with the one before it: a combining mark, a jamo vowel or final."""
+    """Tell whether a character may be composed with the one before it: a mark, a jamo vowel or final."""
     return character > "\u02ff" and (
-        unicodedata.combining(character) != 0
+        unicodedata.category(character)[0] == "M"
         or "\u1160" <= character <= "\u11ff"
         or character in "\uff9e\uff9f"
     )
@@ -184,7 +204,3 @@ def _general() -> re.Pattern[str]:
     alone = "".join(f"{chr(low)}-{chr(high)}" for low, high in UNSPACED)
     word = f"(?:[^\\W{alone}]|[{re.escape(marks)}])+"
     return re.compile(f"https?://[!-~]+|www\\.[!-~]+|[{alone}]|[@#]?{word}|\\S")
-
-
-def _is_unspaced(letters: str) -> bool:
-    return any(low <= ord(letters[0]) <= high for low, high in UNSPACED)

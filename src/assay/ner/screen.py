@@ -221,7 +221,7 @@ def _scan(
         document = corpus.documents[at]
         here = occurrences(document.text, root)
         if here:
-            verdict = Gold(document.entities).verdict
+            verdict = Gold(document).verdict
             text = document.text
             for mention, start, end in here:
                 case = (shape(text[start:end]), *verdict(start, end))
