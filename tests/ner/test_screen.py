@@ -76,6 +76,12 @@ def test_mentions_in_capitals_are_looked_for_in_capitals():
     assert free == {"US": {"none": pytest.approx(2 / 3), "same:GPE": pytest.approx(1 / 3)}}
 
 
+def test_blanks_at_the_edges_of_entities_do_not_cost_their_evidence():
+    a = Corpus("a", (Document("1", "in Oslo and Oslo ", (Entity(2, 7, "LOC"), Entity(12, 17, "LOC"))),))
+    b = Corpus("b", (Document("1", "to Oslo ", (Entity(3, 8, "city"),)),))
+    assert verdicts(screen([a, b]), "a", "LOC", "b") == {"Oslo": {"same:city": 1.0}}
+
+
 def test_unspaced_and_mixed_text():
     a = corpus("a", "我在[北京|LOC]", "[北京|LOC]人", "用[Mac OS|P]吧", "[Mac OS|P]")
     b = corpus("b", "我爱[北京|city]天安门", "北京好", "[北京大学|org]", "我的Mac OS很好")
@@ -103,7 +109,7 @@ def test_the_order_of_corpora_and_documents_does_not_matter():
     corpora = made(1)
     before = conflicts(screen(corpora)).model_dump_json()
     mixed = [
-        Corpus(c.name, tuple(random.Random(3).sample(c.documents, len(c.documents))), labels=c.labels)
+        Corpus(c.name, tuple(random.Random(3).sample(c.documents, len(c.documents))))
         for c in reversed(corpora)
     ]
     assert conflicts(screen(mixed)).model_dump_json() == before
@@ -165,6 +171,6 @@ def test_refusals():
         DataError, match=r"corpora must hold entities; got none in any\. Check with: assay ner stats"
     ):
         screen([corpus("a", "x"), corpus("b", "y")])
-    for setting in ({"min_gold": 0}, {"consistency": 1.1}, {"seed": -1}):
+    for setting in ({"min_gold": 0}, {"consistency": 1.1}, {"seed": -1}, {"seed": 0.5}, {"seed": 2**64}):
         with pytest.raises(DataError, match=next(iter(setting))):
             screen([a, corpus("b", "y")], **setting)

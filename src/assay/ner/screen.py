@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
 
-from assay._check import at_least, between, whole
+from assay._check import between, whole
 from assay.errors import DataError
 from assay.ner.document import Corpus
 from assay.ner.index import CAPITALISED, UPPER, Gold, indexable, key, occurrences, shape, trie
@@ -102,15 +102,16 @@ def screen(
         Look for mentions that are capitalised in at least 80 % of a label's entities only in capitals, and for those
         that are in upper case in 80 % only in upper case, so that ``US`` is not found in every "us".
     seed
-        Of the order in which places are kept as examples, four for each mention, corpus and verdict.
+        Of the order in which places are kept as examples, four for each mention, corpus and verdict, and of the
+        bootstrap in `relations` (0 to 2**64 - 1).
     progress
         Called with (documents done, documents in all).
 
     Returns
     -------
     Evidence
-        The same for any order of corpora and of documents; the evidence between two corpora does not depend on what
-        other corpora are there.
+        The same for any order of corpora and, places apart, of documents; the evidence between two corpora does not
+        depend on what other corpora are there.
 
     Raises
     ------
@@ -120,7 +121,8 @@ def screen(
     Notes
     -----
     O(tokens + occurrences) time and O(mentions x corpora that have them) memory. Single characters of unspaced scripts
-    are not looked for. Mentions of discontinuous entities are not either, since no stretch of text has their bounds.
+    are not looked for, nor mentions without a letter or digit. Mentions of discontinuous entities are not either, since
+    no stretch of text has their bounds.
 
     The screen follows the rules that the B2NERD paper names (Yang et al., COLING 2025, arXiv 2406.11192), not the
     program released with it, which compares only labels of equal names, looks at one sentence a mention and samples.
@@ -136,7 +138,7 @@ def screen(
     """
     whole("min_gold", min_gold, 1)
     between("consistency", consistency, 0, 1)
-    at_least("seed", seed, 0)
+    whole("seed", seed, 0, 2**64 - 1)
     corpora = tuple(sorted(corpora, key=lambda corpus: corpus.name))
     names = [corpus.name for corpus in corpora]
     if len(names) < 2:
@@ -191,7 +193,7 @@ def _gold_keys(corpus: Corpus) -> dict[tuple[str, ...], dict[tuple[str, str], in
     for document in corpus.documents:
         for entity in document.entities:
             if entity.spans is None:
-                use = (entity.label, document.text[entity.start : entity.end])
+                use = (entity.label, document.text[entity.start : entity.end].strip())
                 uses[use] = uses.get(use, 0) + 1
     per: dict[tuple[str, ...], dict[tuple[str, str], int]] = {}
     keys: dict[str, tuple[str, ...]] = {}
@@ -210,10 +212,10 @@ def _scan(
     """Return what became of each mention in a corpus: documents are read in an order drawn by the seed."""
     start_of = seed.to_bytes(8, "little")
 
-    def rank(at: int) -> tuple[bytes, str]:
+    def rank(at: int) -> tuple[bytes, str, str]:
         document = corpus.documents[at]
         text = document.text.encode("utf-8", "surrogatepass")
-        return hashlib.blake2b(text, digest_size=8, key=start_of).digest(), document.id
+        return hashlib.blake2b(text, digest_size=8, key=start_of).digest(), document.id, document.split
 
     counts: dict[int, dict[tuple[int, str, tuple[str, ...]], int]] = {}
     places: dict[int, dict[tuple[int, str, tuple[str, ...]], list[Place]]] = {}
