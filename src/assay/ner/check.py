@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from assay.data.check import Kind
 from assay.data.json_text import excerpt
 from assay.ner.document import Corpus, Document, Entity
 from assay.ner.nesting import crossing
+from assay.ner.relations import plain_name
 
 SIGNS = ",;:"
 TIMES = 20  # how much more often a label must occur for a rare one to be the same misspelt
@@ -130,7 +129,7 @@ def _labels(corpus: Corpus, rare: float) -> Iterator[Finding]:
     labels = list(dict.fromkeys([*corpus.labels, *counts]))
     alike: dict[str, list[str]] = {}
     for label in labels:
-        alike.setdefault(_folded(label), []).append(label)
+        alike.setdefault(plain_name(label), []).append(label)
         if label not in corpus.labels:
             names = ", ".join(corpus.labels)
             yield Finding(
@@ -154,10 +153,6 @@ def _labels(corpus: Corpus, rare: float) -> Iterator[Finding]:
                 yield Finding(
                     "rare_label", corpus.name, f"{label} is on {counts[label]} of {total} entities{hint}"
                 )
-
-
-def _folded(label: str) -> str:
-    return re.sub(r"[\s_\-]+", "", unicodedata.normalize("NFKC", label).casefold())
 
 
 def _one_slip(first: str, second: str) -> bool:

@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from assay.errors import DataError, warn
 from assay.ner.cards import Cards
 from assay.ner.document import Corpus, Document, Entity
 from assay.ner.index import key
-from assay.ner.relations import same_name
+from assay.ner.relations import plain_name
 from assay.ner.score import Counts, Labelled, interval, labelled, tally
 from assay.ner.taggers import Tagger, resolve
 
@@ -309,13 +310,12 @@ class _Seen:
 
 
 def same_names(corpora: Iterable[Corpus]) -> list[tuple[str, str]]:
-    """Return the pairs of labels of two corpora whose names are equal, case, ``_`` and ``-`` aside."""
-    every = _references(corpora)
+    """Return the pairs of labels of two corpora whose names are equal, case, width, spaces, ``_`` and ``-`` aside."""
+    every = [(label, _corpus(label), plain_name(label.partition("/")[2])) for label in _references(corpora)]
     return [
         (one, other)
-        for at, one in enumerate(every)
-        for other in every[at + 1 :]
-        if _corpus(one) != _corpus(other) and same_name(one.partition("/")[2], other.partition("/")[2])
+        for (one, here, name), (other, there, its) in combinations(every, 2)
+        if here != there and name == its
     ]
 
 
