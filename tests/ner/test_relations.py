@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations, product
+
 import numpy as np
 import pytest
 
 from assay.errors import DataError
 from assay.ner import Thresholds, conflicts, relations, screen
 from assay.ner.cards import Direction, card_id, read_cards, write_cards
+from assay.ner.planted import planted
 from assay.ner.relations import bootstrap, relate, same_name, wilson
 from tests.ner.made import corpus
 
@@ -78,7 +81,7 @@ def test_bootstrap_agrees_with_resampling_one_by_one():
 
 
 def test_names_are_the_same_but_for_case_and_joints():
-    assert same_name("Creative_Work", "creative-work")
+    assert same_name("Creative_Work", "creative-work") and same_name("Creative_Work", "creative work")
     assert same_name("ＰＥＲ", "per")
     assert not same_name("PER", "person")
 
@@ -146,6 +149,85 @@ def test_other_bounds_are_a_convention():
     assert (card.kind, card.flags) == ("boundary", ("boundary convention",))
     assert any(example.verdict == "part:PER" for example in card.examples)
     assert any(example.verdict == "inside:PER" for example in card.examples)
+
+
+def test_bounds_that_only_longer_entities_show_count_in_the_ranking():
+    a = corpus("a", *twice("[NAME|PER] left"))
+    longer = [f"[{name} of Q{number}|PER] left" for name in NAMES for number in range(9)]
+    card = only(conflicts(screen([a, corpus("b", *longer, *(f"[{name}|PER] left" for name in NAMES))])))
+    assert (card.kind, card.directions[0].share, card.affected) == ("boundary", 1.0, 36)
+    assert card.score == pytest.approx(0.8 * wilson(0.9, 20)[0] * np.log10(37) / 2, abs=1e-6)
+
+
+def test_a_gap_that_explains_more_than_bounds_do_is_a_gap():
+    a = corpus("a", *twice("[NAME|PER] left"), *twice("[NAMEa Duke|PER] left"))
+    b = corpus(
+        "b",
+        *twice("NAME came"),
+        *twice("[NAMEa|PER] Duke came", NAMES[:10]),
+        *twice("[NAMEa Duke|PER]", NAMES[10:]),
+    )
+    card = next(card for card in conflicts(screen([a, b])).cards if card.labels == ("a/PER", "b/PER"))
+    assert card.flags == ("boundary convention", "coverage gap")
+    assert dict(card.directions[0].verdicts) == {"none": 0.5, "part:PER": 0.25, "same:PER": 0.25}
+    assert card.kind == "gap"
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "b"), ("b", "a")])
+def test_what_one_direction_alone_tells_is_told_of_its_own_label(first, second):
+    often = corpus(first, *twice("by [NAME|PER]"))
+    once = corpus(second, *(f"to [{name}|person]" for name in NAMES))
+    card = only(conflicts(screen([often, once])))
+    assert (card.kind, card.relation) == ("part", "open")
+    assert card.suggestion.text.startswith(f"{first}/PER is {second}/person or part of it;")
+
+
+def test_a_gap_is_told_of_a_direction_with_mentions_enough():
+    a = corpus("a", *twice("[NAME|PER]"), *twice("saw Zedo there"))
+    b = corpus(
+        "b",
+        *twice("saw NAME there", NAMES[:10]),
+        *(f"[{name}|PER]" for name in NAMES[10:]),
+        *twice("[Zedo|PER]"),
+    )
+    card = only(conflicts(screen([a, b])))
+    assert [(d.mentions, dict(d.verdicts)["none"]) for d in card.directions] == [(20, 0.5), (1, 1.0)]
+    assert card.suggestion.text.startswith("b leaves 50% of the mentions of a/PER without a label")
+
+
+def test_a_label_that_the_other_corpus_has_by_name_is_no_gap_of_its_own():
+    a = corpus("a", *twice("[NAME|Group]"))
+    made = conflicts(screen([a, corpus("b", *twice("saw NAME"), *twice("[NAMEx|group]"))]))
+    assert [card.kind for card in made.cards] == ["gap"]
+    assert made.gaps == ()
+
+
+def test_pairs_are_those_of_a_look_at_every_pair():
+    corpora, _ = planted(names=12, uses=4, noise=0.2)
+    evidence = screen(corpora)
+    found = {(pair.first, pair.second) for pair in relations(evidence)}
+    expected = set()
+    for one, two in combinations(sorted(evidence.gold), 2):
+        for x, y in product(evidence.gold[one], evidence.gold[two]):
+            sides = [evidence.witnesses.get(key, ()) for key in ((one, x, two), (two, y, one))]
+            told = [[w.verdicts for w in side if w.verdicts] for side in sides]
+            for shares, target in zip(told, (y, x), strict=True):
+                if len(shares) >= 15 and sum(s.get(f"same:{target}", 0) for s in shares) >= 0.1 * len(shares):
+                    expected.add(((one, x), (two, y)))
+            if same_name(x, y) and any(told):
+                expected.add(((one, x), (two, y)))
+    assert expected
+    assert expected <= found
+    flagged = {(p.first, p.second) for p in relations(evidence) if "boundary convention" in p.flags}
+    assert found - expected <= flagged
+
+
+def test_halves_of_emoji_are_shown_as_replaced(tmp_path):
+    a = corpus("a", *twice("\ud83d [NAME|PER]"))
+    made = conflicts(screen([a, corpus("b", *twice("to [NAME|person]"))]))
+    write_cards(made, tmp_path)
+    [text] = {s.text[:2] for e in only(read_cards(tmp_path)).examples for s in e.sentences if s.corpus == "a"}
+    assert text == "\ufffd "
 
 
 def test_names_inside_longer_names_are_none():

@@ -92,8 +92,10 @@ class Card(_Frozen):
     """Two labels of two corpora and all evidence on how they relate; see `assay.ner.relations`.
 
     `relation` reads from the first label to the second: ``subset`` means that the first is part of the second. `likely`
-    says that an interval crosses a threshold. `affected` counts the entities of both labels whose mentions the two
-    corpora treat differently. Cards are ranked by `score`, higher first; it has no unit.
+    says that an interval crosses a threshold. `affected` counts entities of both labels, each by the share of its
+    mention's places in the other corpus: those without the other label for the kind ``same name``, without any for
+    ``gap``, of other bounds for ``boundary``, else those that have the other label. Cards are ranked by `score`, higher
+    first; it has no unit.
     """
 
     id: str
@@ -111,7 +113,7 @@ class Card(_Frozen):
 
 
 class Gap(_Frozen):
-    """A label without a counterpart in another corpus, whose texts hold its mentions without annotation.
+    """A label without a counterpart in another corpus, in name or meaning, whose texts hold its mentions unannotated.
 
     `mentions` counts its mention types found there (n), `share` is the mean share of ``none`` among them, `affected`
     the entities that these mentions have under the label.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from math import fsum, log10
@@ -22,10 +23,24 @@ from assay.ner.cards import (
     card_id,
 )
 from assay.ner.document import Corpus, Document
-from assay.ner.relations import BOUNDARY, GAP, SPLIT, Pair, Thresholds, relations, same_name, wilson
+from assay.ner.relations import (
+    BOUNDARY,
+    GAP,
+    SPLIT,
+    Label,
+    Pair,
+    Thresholds,
+    mean_shares,
+    plain_name,
+    relations,
+    same_name,
+    subsets,
+    wilson,
+)
 from assay.ner.screen import NONE, Evidence, Place, Witness
 
 VERDICTS, MENTIONS, WINDOW = 4, 3, 100  # verdicts a direction, mentions a verdict, characters on either side
+_SURROGATE = re.compile("[\ud800-\udfff]")
 OFTEN = 50  # entities from which a mention is no better an example
 # how much a kind of conflict weighs in the ranking beside the share of mentions that shows it
 WEIGHTS: Mapping[Kind, float] = {
@@ -54,7 +69,8 @@ def conflicts(
 
     Cards are ranked by score: how large a share of the mentions shows the conflict at least (the lower end of
     Wilson's interval), times log10 of the entities that it affects, times a weight of the kind, so that labels which
-    would silently mix come before those that only need one name. The order has no claim beyond that.
+    would silently mix come before those that only need one name; half of that where one direction has too few mentions
+    to tell. The order has no claim beyond that.
 
     Parameters
     ----------
@@ -68,12 +84,13 @@ def conflicts(
     Returns
     -------
     Cards
-        The same for the same evidence, whatever the order of corpora.
+        The same whatever the order of corpora and documents.
     """
     limits = thresholds or Thresholds()
     pairs = relations(evidence, thresholds=limits)
+    parts = subsets(pairs)
     documents = {corpus.name: corpus for corpus in evidence.corpora}
-    cards = [card for pair in pairs if (card := _card(evidence, documents, pair, pairs, limits)) is not None]
+    cards = [card for pair in pairs if (card := _card(evidence, documents, pair, parts, limits)) is not None]
     cards.sort(key=lambda card: (-card.score, card.labels))
     return Cards(
         assay=__version__,
@@ -101,21 +118,26 @@ def _summary(corpus: Corpus, evidence: Evidence, reading: dict[str, Any]) -> Cor
         reading=reading,
         language=corpus.language,
         documents=len(corpus.documents),
-        splits=splits,
+        splits=dict(sorted(splits.items())),
         labels={
             label: LabelCount(entities=count, mentions=len(gold.get(label, ())))
-            for label, count in entities.items()
+            for label, count in sorted(entities.items())
         },
     )
 
 
 def _card(
-    evidence: Evidence, documents: Mapping[str, Corpus], pair: Pair, pairs: Sequence[Pair], limits: Thresholds
+    evidence: Evidence,
+    documents: Mapping[str, Corpus],
+    pair: Pair,
+    parts: Mapping[tuple[Label, str], Sequence[Label]],
+    limits: Thresholds,
 ) -> Card | None:
-    kind = _kind(pair, limits)
+    moved = _moved(evidence, pair, limits)
+    kind = _kind(pair, moved, limits)
     if kind is None:
         return None
-    severity, affected = _severity(kind, pair, limits), _affected(evidence, kind, pair)
+    severity, affected = _severity(kind, pair, moved, limits), _affected(evidence, kind, pair)
     score = WEIGHTS[kind] * severity * log10(1 + affected) * (0.5 if pair.relation == "open" else 1.0)
     labels = ("/".join(pair.first), "/".join(pair.second))
     return Card(
@@ -129,23 +151,22 @@ def _card(
         affected=affected,
         directions=pair.directions,
         examples=tuple(_examples(evidence, documents, pair)),
-        suggestion=_suggestion(kind, pair, pairs),
+        suggestion=_suggestion(kind, pair, parts, limits),
     )
 
 
-def _kind(pair: Pair, limits: Thresholds) -> Kind | None:
+def _kind(pair: Pair, moved: Sequence[tuple[float, int]], limits: Thresholds) -> Kind | None:
     """Return what keeps two labels from being one; None where nothing does, or nothing is known."""
     named = same_name(pair.first[1], pair.second[1])
-    known = [d for d in pair.directions if d.mentions >= limits.mentions]
+    known = _known(pair, limits)
     worst = min(known, key=lambda d: d.share or 0.0, default=None)
-    if BOUNDARY in pair.flags or GAP in pair.flags:
-        other = 0.0 if worst is None else _other_labels(worst)
-        none = 0.0 if worst is None else dict(worst.verdicts).get(NONE, 0.0)
-        moved = 1.0 if worst is None else 1 - (worst.share or 0.0) - other - none
-        if BOUNDARY in pair.flags and (moved >= max(other, none) or other < limits.disjoint):
-            return "boundary"
-        if GAP in pair.flags and none >= other:
-            return "gap"
+    other = 0.0 if worst is None else _other_labels(worst)
+    none = 0.0 if worst is None else _none(worst)
+    bounds = max((share for share, _ in moved), default=0.0) if BOUNDARY in pair.flags else 0.0
+    if GAP in pair.flags and none >= max(other, bounds):
+        return "gap"
+    if BOUNDARY in pair.flags and (bounds >= max(other, none) or other < limits.disjoint):
+        return "boundary"
     if worst is None:
         return None
     if pair.relation == "equal":
@@ -161,6 +182,15 @@ def _kind(pair: Pair, limits: Thresholds) -> Kind | None:
     return "overlap" if pair.relation == "overlap" else None
 
 
+def _known(pair: Pair, limits: Thresholds) -> list[Direction]:
+    """Return the directions that have mentions enough to tell."""
+    return [direction for direction in pair.directions if direction.mentions >= limits.mentions]
+
+
+def _none(direction: Direction) -> float:
+    return dict(direction.verdicts).get(NONE, 0.0)
+
+
 def _other_labels(direction: Direction) -> float:
     """Return the share of mentions that the other corpus has, exactly so, under another label."""
     return fsum(
@@ -170,24 +200,41 @@ def _other_labels(direction: Direction) -> float:
     )
 
 
-def _severity(kind: Kind, pair: Pair, limits: Thresholds) -> float:
+def _moved(evidence: Evidence, pair: Pair, limits: Thresholds) -> list[tuple[float, int]]:
+    """Return how large a share of the mentions has other bounds there than at home, and n, of either direction."""
+    out = []
+    for (corpus, label), (other, there) in ((pair.first, pair.second), (pair.second, pair.first)):
+        witnesses = evidence.witnesses.get((corpus, label, other), ())
+        if len(witnesses) >= limits.mentions:
+            more = fsum(
+                _other_bounds(w.bounds, there) - _other_bounds(w.own_bounds, label) for w in witnesses
+            )
+            out.append((max(0.0, more / len(witnesses)), len(witnesses)))
+    return out
+
+
+def _other_bounds(bounds: Mapping[str, float], label: str) -> float:
+    """Return the share of places where entities lie in the mention or cut it, or one of the label holds it."""
+    return fsum(
+        share for name, share in bounds.items() if not name.startswith("inside:") or name == f"inside:{label}"
+    )
+
+
+def _severity(kind: Kind, pair: Pair, moved: Sequence[tuple[float, int]], limits: Thresholds) -> float:
     """Return the share of mentions that shows the conflict, at least."""
-    known = [d for d in pair.directions if d.mentions >= limits.mentions]
+    known = _known(pair, limits)
     if kind == "same name":
         return max(1 - (d.wilson or (0.0, 1.0))[1] for d in known)
     if kind in ("same meaning", "part", "overlap"):
         of = min if kind == "same meaning" else max
         return of((d.wilson or (0.0, 1.0))[0] for d in known)
     if kind == "gap":
-        return max(wilson(dict(d.verdicts).get(NONE, 0.0), d.mentions)[0] for d in known)
-    moved = [(1 - (d.share or 0.0) - _other_labels(d) - dict(d.verdicts).get(NONE, 0.0), d) for d in known]
-    return max(
-        (wilson(min(1.0, max(0.0, share)), d.mentions)[0] for share, d in moved), default=limits.boundary
-    )
+        return max(wilson(_none(d), d.mentions)[0] for d in known)
+    return max(wilson(min(1.0, share), n)[0] for share, n in moved)
 
 
 def _affected(evidence: Evidence, kind: Kind, pair: Pair) -> int:
-    """Return how many entities of both labels, with mentions found in the other corpus, the conflict touches."""
+    """Return how many entities of both labels the conflict touches, by the shares of their mentions; see `Card`."""
     touched = []
     for here, there in ((pair.first, pair.second), (pair.second, pair.first)):
         for witness in evidence.witnesses.get((*here, there[0]), ()):
@@ -197,24 +244,25 @@ def _affected(evidence: Evidence, kind: Kind, pair: Pair) -> int:
             elif kind == "gap":
                 share = witness.verdicts.get(NONE, 0.0)
             elif kind == "boundary":
-                share = fsum(witness.bounds.values())
+                share = _other_bounds(witness.bounds, there[1])
             else:
                 share = same
             touched.append(witness.gold * share)
     return round(fsum(touched))
 
 
-def _suggestion(kind: Kind, pair: Pair, pairs: Sequence[Pair]) -> Suggestion:
+def _suggestion(
+    kind: Kind, pair: Pair, parts: Mapping[tuple[Label, str], Sequence[Label]], limits: Thresholds
+) -> Suggestion:
     one, two = "/".join(pair.first), "/".join(pair.second)
-    broad, narrow = (two, one) if pair.relation == "subset" else (one, two)
+    known = _known(pair, limits)
     if kind == "same meaning":
         return Suggestion(action="same", text=f"{one} and {two} mean the same: give them one name.")
     if kind == "gap":
-        gaps = [d for d in pair.directions if dict(d.verdicts).get(NONE, 0.0) > 0]
-        worst = max(gaps, key=lambda d: dict(d.verdicts)[NONE])
+        worst = max(known, key=_none)
         return Suggestion(
             action="ignore",
-            text=f"{_corpus(worst.target)} leaves {dict(worst.verdicts)[NONE]:.0%} of the mentions of {worst.source} "
+            text=f"{_corpus(worst.target)} leaves {_none(worst):.0%} of the mentions of {worst.source} "
             f"without a label: do not take its texts as proof that they are none.",
         )
     if kind == "boundary":
@@ -222,15 +270,23 @@ def _suggestion(kind: Kind, pair: Pair, pairs: Sequence[Pair]) -> Suggestion:
             action="merge",
             text=f"{one} and {two} draw other bounds: agree on one rule, then give them one name.",
         )
+    narrow, broad = (one, two) if pair.relation == "subset" else (two, one)
     if SPLIT in pair.flags:
-        parts = sorted(_subsets(broad, _corpus(narrow), pairs))
+        label, other = (pair.second, pair.first) if pair.relation == "subset" else (pair.first, pair.second)
+        covered = ["/".join(part) for part in parts[label, other[0]]]
         return Suggestion(
             action="split",
-            text=f"{broad} covers {', '.join(parts[:-1])} and {parts[-1]}: split it, or merge those.",
+            text=f"{broad} covers {', '.join(covered[:-1])} and {covered[-1]}: split it, or merge those.",
+        )
+    if kind == "part" and pair.relation == "open":
+        [told] = known
+        return Suggestion(
+            action="ignore",
+            text=f"{told.source} is {told.target} or part of it; only one direction has mentions enough to tell.",
         )
     if kind == "part":
         return Suggestion(
-            action="merge" if pair.relation != "open" else "ignore",
+            action="merge",
             text=f"{narrow} is part of {broad}: keep both, one below the other, or merge them into the broader.",
         )
     if kind == "same name" and pair.relation == "open":
@@ -248,18 +304,6 @@ def _suggestion(kind: Kind, pair: Pair, pairs: Sequence[Pair]) -> Suggestion:
             action="rename", text=f"{one} and {two} do not mean the same: give them different names."
         )
     return Suggestion(action="ignore", text=f"{one} and {two} share some mentions: look whether they should.")
-
-
-def _subsets(broad: str, corpus: str, pairs: Iterable[Pair]) -> set[str]:
-    """Return the labels of a corpus that are subsets of a label."""
-    found = set()
-    for pair in pairs:
-        one, two = "/".join(pair.first), "/".join(pair.second)
-        if pair.relation == "superset" and one == broad and pair.second[0] == corpus:
-            found.add(two)
-        if pair.relation == "subset" and two == broad and pair.first[0] == corpus:
-            found.add(one)
-    return found
 
 
 def _examples(evidence: Evidence, documents: Mapping[str, Corpus], pair: Pair) -> Iterable[Example]:
@@ -285,7 +329,7 @@ def _examples(evidence: Evidence, documents: Mapping[str, Corpus], pair: Pair) -
                 yield Example(
                     direction=number,
                     verdict=verdict,
-                    mention=evidence.mentions[witness.mention],
+                    mention=_shown(evidence.mentions[witness.mention]),
                     count=count,
                     gold=witness.gold,
                     sentences=tuple(sentences),
@@ -317,19 +361,25 @@ def _sentence(corpus: Corpus, place: Place) -> Sentence:
     low, high = _window(document.text, start, end)
     entities = []
     for entity in document.entities:
-        for first, last in entity.parts:
-            if first < high and last > low:
-                entities.append((max(first, low) - low, min(last, high) - low, entity.label))
+        if entity.start < high and entity.end > low:
+            for first, last in entity.parts:
+                if first < high and last > low:
+                    entities.append((max(first, low) - low, min(last, high) - low, entity.label))
     return Sentence(
         corpus=corpus.name,
         document=document.id,
         split=document.split,
-        text=document.text[low:high],
+        text=_shown(document.text[low:high]),
         mark=(start - low, end - low),
         entities=tuple(sorted(entities)),
         before=low > 0,
         after=high < len(document.text),
     )
+
+
+def _shown(text: str) -> str:
+    """Return a text with U+FFFD for lone surrogates, which no file of UTF-8 can hold; offsets stay."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def _window(text: str, start: int, end: int) -> tuple[int, int]:
@@ -346,17 +396,16 @@ def _window(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _gaps(evidence: Evidence, documents: Mapping[str, Corpus], limits: Thresholds) -> list[Gap]:
     """Return the labels that have no counterpart in another corpus, whose texts hold their mentions unannotated."""
+    names = {corpus: {plain_name(label) for label in labels} for corpus, labels in evidence.gold.items()}
     gaps = []
     for (corpus, label, other), witnesses in evidence.witnesses.items():
         found = [witness for witness in witnesses if witness.verdicts]
-        if len(found) < limits.mentions:
+        if len(found) < limits.mentions or plain_name(label) in names[other]:
             continue
-        names = {name for w in found for name in w.verdicts}
-        means = {name: fsum(w.verdicts.get(name, 0.0) for w in found) / len(found) for name in names}
-        none = means.pop(NONE, 0.0)
-        if none < limits.gap or any(
-            share >= limits.disjoint for name, share in means.items() if name.startswith("same:")
-        ):
+        means = mean_shares([witness.verdicts for witness in found])
+        none = means.get(NONE, 0.0)
+        same = max((share for name, share in means.items() if name.startswith("same:")), default=0.0)
+        if none < limits.gap or same >= limits.disjoint:
             continue
         worst = sorted(found, key=lambda w: (-w.verdicts.get(NONE, 0.0) * w.gold, w.mention))[:MENTIONS]
         sentences = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import fsum, sqrt
 
 import numpy as np
@@ -17,6 +17,7 @@ from assay.ner.screen import NONE, Evidence, Witness
 
 Z = 1.959963984540054  # of a two-sided interval of 95 %
 RESAMPLES = 1000
+Label = tuple[str, str]  # the name of a corpus and one of its labels
 GAP, BOUNDARY, SPLIT = "coverage gap", "boundary convention", "split"
 
 
@@ -51,8 +52,8 @@ class Thresholds:
 class Pair:
     """Two labels of two corpora, with both directions and what follows from them; see `assay.ner.cards.Card`."""
 
-    first: tuple[str, str]
-    second: tuple[str, str]
+    first: Label
+    second: Label
     directions: tuple[Direction, Direction]
     relation: Relation
     likely: bool
@@ -62,8 +63,9 @@ class Pair:
 def relations(evidence: Evidence, *, thresholds: Thresholds | None = None) -> list[Pair]:
     """Return how the labels of every two corpora relate, for every two labels that have anything to do with each other.
 
-    That is: a share of at least `Thresholds.disjoint` in one direction, or equal names, or other bounds more often
-    than at home. Two labels of other pairs are disjoint as far as the corpora tell.
+    That is: a share of at least `Thresholds.disjoint` in one direction, or equal names (but for case, width, spaces,
+    hyphens and underscores), or other bounds more often than at home. Two labels of other pairs are disjoint as far as
+    the corpora tell.
 
     With r the share of mentions of the first label that the other corpus annotates as the second, and r' the same the
     other way: max(r, r') < .1 is disjoint, < .75 overlap; else they are equal if abs(r - r') <= .15, and otherwise
@@ -89,77 +91,89 @@ def relations(evidence: Evidence, *, thresholds: Thresholds | None = None) -> li
 
 
 def _between(evidence: Evidence, one: str, two: str, limits: Thresholds) -> list[Pair]:
-    forward = {x: _Side(evidence.witnesses.get((one, x, two), ())) for x in sorted(evidence.gold[one])}
-    backward = {y: _Side(evidence.witnesses.get((two, y, one), ())) for y in sorted(evidence.gold[two])}
+    forward = {x: _Side(evidence.witnesses.get((one, x, two), ())) for x in evidence.gold[one]}
+    backward = {y: _Side(evidence.witnesses.get((two, y, one), ())) for y in evidence.gold[two]}
+    alike: dict[str, list[str]] = {}
+    for y in backward:
+        alike.setdefault(plain_name(y), []).append(y)
+    met = {(x, y) for x in forward for y in alike.get(plain_name(x), ())}
+    met |= {(x, y) for x, there in forward.items() for y in there.labels() if y in backward}
+    met |= {(x, y) for y, back in backward.items() for x in back.labels() if x in forward}
     pairs = []
-    for x, there in forward.items():
-        for y, back in backward.items():
-            named = same_name(x, y)
-            r, s = there.shares.get(f"same:{y}", 0.0), back.shares.get(f"same:{x}", 0.0)
-            touches = (there.n >= limits.mentions and r >= limits.disjoint) or (
-                back.n >= limits.mentions and s >= limits.disjoint
-            )
-            flags = _flags(there, x, y, named, limits) | _flags(back, y, x, named, limits)
-            if not (touches or BOUNDARY in flags or (named and (there.n or back.n))):
-                continue
-            directions = (
-                _direction(evidence, (one, x), (two, y), there),
-                _direction(evidence, (two, y), (one, x), back),
-            )
-            relation, likely = relate(directions, limits)
-            pairs.append(Pair((one, x), (two, y), directions, relation, likely, tuple(sorted(flags))))
+    for x, y in sorted(met):
+        there, back = forward[x], backward[y]
+        named = same_name(x, y)
+        r, s = there.shares.get(f"same:{y}", 0.0), back.shares.get(f"same:{x}", 0.0)
+        touches = (there.n >= limits.mentions and r >= limits.disjoint) or (
+            back.n >= limits.mentions and s >= limits.disjoint
+        )
+        flags = _flags(there, x, y, named, limits) | _flags(back, y, x, named, limits)
+        if not (touches or BOUNDARY in flags or (named and (there.n or back.n))):
+            continue
+        directions = (
+            _direction(evidence, (one, x), (two, y), there),
+            _direction(evidence, (two, y), (one, x), back),
+        )
+        relation, likely = relate(directions, limits)
+        pairs.append(Pair((one, x), (two, y), directions, relation, likely, tuple(sorted(flags))))
     return pairs
 
 
 class _Side:
     """The witnesses of one label in one other corpus, summed up: `n` of them stand outside longer entities."""
 
-    __slots__ = ("all", "at_home", "bounds", "n", "own", "shares", "witnesses")
+    __slots__ = ("all", "at_home", "bounds", "cut", "n", "own", "shares", "top", "witnesses")
 
     def __init__(self, witnesses: Sequence[Witness]) -> None:
         self.witnesses = [witness for witness in witnesses if witness.verdicts]
         self.n, self.all = len(self.witnesses), len(witnesses)
-        self.shares = _mean([dict(w.verdicts) for w in self.witnesses])
-        self.own = _mean([dict(w.own) for w in self.witnesses])
-        self.bounds = _mean([dict(w.bounds) for w in witnesses])
-        self.at_home = _mean([dict(w.own_bounds) for w in witnesses])
-
-    def cut(self) -> float:
-        """Return how much more often entities lie in the mentions or cut them there than at home."""
+        self.shares = mean_shares([w.verdicts for w in self.witnesses])
+        self.own = mean_shares([w.own for w in self.witnesses])
+        self.bounds = mean_shares([w.bounds for w in witnesses])
+        self.at_home = mean_shares([w.own_bounds for w in witnesses])
+        self.top = next((name for name in self.shares if name.startswith("same:")), None)
         there, home = (
             fsum(share for name, share in bounds.items() if not name.startswith("inside:"))
             for bounds in (self.bounds, self.at_home)
         )
-        return there - home
+        self.cut = (
+            there - home
+        )  # how much more often entities lie in the mentions or cut them there than at home
+
+    def labels(self) -> list[str]:
+        """Return the labels that the mentions, or longer entities around them, have there."""
+        verdicts = (name.partition(":") for name in (*self.shares, *self.bounds))
+        return [label for verdict, _, label in verdicts if verdict in ("same", "inside")]
 
     def held(self, label: str, other: str) -> float:
         """Return how much more often the mentions lie in longer entities of the counterpart's label than at home."""
         return self.bounds.get(f"inside:{other}", 0.0) - self.at_home.get(f"inside:{label}", 0.0)
 
 
-def _mean(shares: Sequence[dict[str, float]]) -> dict[str, float]:
-    names = sorted({name for each in shares for name in each})
-    means = {name: fsum(each.get(name, 0.0) for each in shares) / len(shares) for name in names}
+def mean_shares(shares: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean share of each name, largest first."""
+    values: dict[str, list[float]] = {}
+    for each in shares:
+        for name, share in each.items():
+            values.setdefault(name, []).append(share)
+    means = {name: fsum(every) / len(shares) for name, every in values.items()}
     return dict(sorted(means.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _flags(side: _Side, label: str, other: str, named: bool, limits: Thresholds) -> set[str]:
     """Return the flags that the direction of a label gives to its pair with the other."""
-    same = [name for name in side.shares if name.startswith("same:")]
-    counterpart = named or same[:1] == [f"same:{other}"]
+    counterpart = named or side.top == f"same:{other}"
     flags = set()
     if counterpart and side.n >= limits.mentions and side.shares.get(NONE, 0.0) >= limits.gap:
         flags.add(GAP)
     if side.all >= limits.mentions and (
-        (counterpart and side.cut() >= limits.boundary) or side.held(label, other) >= limits.inside
+        (counterpart and side.cut >= limits.boundary) or side.held(label, other) >= limits.inside
     ):
         flags.add(BOUNDARY)
     return flags
 
 
-def _direction(
-    evidence: Evidence, source: tuple[str, str], target: tuple[str, str], side: _Side
-) -> Direction:
+def _direction(evidence: Evidence, source: Label, target: Label, side: _Side) -> Direction:
     verdict = f"same:{target[1]}"
     values = np.array([witness.verdicts.get(verdict, 0.0) for witness in side.witnesses])
     names = "/".join(source), "/".join(target)
@@ -198,6 +212,8 @@ def relate(directions: tuple[Direction, Direction], limits: Thresholds) -> tuple
 def wilson(share: float, n: int) -> Interval:
     """Return Wilson's interval of 95 % around a share of n mentions.
 
+    A mean of n shares varies at most as much as a proportion of the same size, so that the interval is wide enough.
+
     >>> wilson(1.0, 15)
     (0.796..., 1.0)
     """
@@ -233,18 +249,28 @@ def plain_name(label: str) -> str:
     return re.sub(r"[\s_-]+", "", unicodedata.normalize("NFKC", label).casefold())
 
 
+def subsets(pairs: Sequence[Pair]) -> dict[tuple[Label, str], list[Label]]:
+    """Return, for each label and other corpus, the labels of that corpus which are subsets of it, in order."""
+    found: dict[tuple[Label, str], list[Label]] = {}
+    for pair in pairs:
+        if pair.relation in ("subset", "superset"):
+            narrow, broad = _ordered(pair)
+            found.setdefault((broad, narrow[0]), []).append(narrow)
+    return {key: sorted(labels) for key, labels in found.items()}
+
+
+def _ordered(pair: Pair) -> tuple[Label, Label]:
+    """Return the narrower label and the broader one of a pair where one is part of the other."""
+    return (pair.first, pair.second) if pair.relation == "subset" else (pair.second, pair.first)
+
+
 def _split_flags(pairs: list[Pair]) -> list[Pair]:
     """Return the pairs, those flagged whose broader label has two subsets or more in the other corpus."""
-    parts: dict[tuple[tuple[str, str], str], list[Pair]] = {}
+    parts = subsets(pairs)
+    out = []
     for pair in pairs:
-        if pair.relation == "superset":
-            parts.setdefault((pair.first, pair.second[0]), []).append(pair)
-        elif pair.relation == "subset":
-            parts.setdefault((pair.second, pair.first[0]), []).append(pair)
-    split = {id(pair) for group in parts.values() if len(group) > 1 for pair in group}
-    return [
-        Pair(p.first, p.second, p.directions, p.relation, p.likely, (*p.flags, SPLIT))
-        if id(p) in split
-        else p
-        for p in pairs
-    ]
+        narrow, broad = _ordered(pair)
+        if pair.relation in ("subset", "superset") and len(parts[broad, narrow[0]]) > 1:
+            pair = replace(pair, flags=(*pair.flags, SPLIT))
+        out.append(pair)
+    return out
