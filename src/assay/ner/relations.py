@@ -201,7 +201,7 @@ def relate(directions: tuple[Direction, Direction], limits: Thresholds) -> tuple
         return "disjoint", most >= limits.disjoint
     if top < limits.same:
         return "overlap", least < limits.disjoint or most >= limits.same
-    # the standard error of the difference, from the half widths of the two intervals
+    # half the width of an interval of 95 % around the difference, from those of the two
     slack = sqrt(((high - low) / 2) ** 2 + ((high2 - low2) / 2) ** 2)
     likely = least < limits.same or abs(abs(r - s) - limits.equal) < slack
     if round(abs(r - s), 9) <= limits.equal:
