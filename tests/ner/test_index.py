@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.ner import Document, Entity
-from assay.ner.document import joined
 from assay.ner.index import (
     CAPITALISED,
     NOT_CAPITALISED,
@@ -41,6 +40,7 @@ from tests.oracles import screen as oracle
         ("cafe\u0301 x", ["caf\u00e9", "x"]),
         ("Straße", ["strasse"]),
         ("ﬁn", ["fin"]),
+        ("Nike™, 5㎏ 𝐎𝐬𝐥𝐨", ["nike", "tm", ",", "5", "kg", "oslo"]),
         ("हिन्दी", ["हिन्दी"]),
         ("한국어 말", ["한국어", "말"]),
         ("👍🏽ok", ["👍", "🏽", "ok"]),
@@ -169,4 +169,3 @@ def test_marks_that_compose_with_nothing_keep_their_place():
 
 def test_half_width_kana_are_kana():
     assert tokens("ﾄｰｷｮｰ") == (list("トーキョー"), [(at, at + 1) for at in range(5)])
-    assert joined(["ﾄ", "ｰ"])[0] == "ﾄｰ"

@@ -15,8 +15,8 @@ Span = tuple[int, int]
 class Entity:
     """A labelled stretch of a text: half-open code points ``[start, end)``.
 
-    `spans` are the parts of a discontinuous entity, ascending, apart, from `start` to `end`; None where the
-    entity is one piece. `meta` holds whatever else the record said of it.
+    `spans` are the parts of a discontinuous entity, ascending, none over another, from `start` to `end`; None where
+    the entity is one piece. `meta` holds whatever else the record said of it.
     """
 
     start: int

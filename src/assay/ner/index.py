@@ -175,6 +175,8 @@ def _fold(text: str) -> tuple[str, list[int] | None, list[int] | None]:
             stop += 1
         raw = text[at:stop]
         piece = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", raw).casefold())
+        if not raw[0].isalnum() and piece[:1].isalnum():  # a sign that folds to letters (™) joins no word
+            piece = f" {piece} "
         pieces.append(piece)
         if len(piece) == len(raw) and piece == raw.casefold():  # nothing was composed: each stands for itself
             starts.extend(range(at, stop))

@@ -61,8 +61,8 @@ class Witness:
 class Evidence:
     """What `screen` found: all that relations, cards and tables are made of.
 
-    `mentions` are the surfaces by number; `found[corpus][mention]` the counts; `gold[corpus][label]` maps mentions to
-    entities; `witnesses[corpus, label, other corpus]` are in the order of mentions.
+    `mentions` are the surfaces by number; `found[corpus][mention]` the counts; `gold[corpus][label]` how many entities
+    each mention has; `witnesses[corpus, label, other corpus]` are in the order of mentions.
     """
 
     corpora: tuple[Corpus, ...]
