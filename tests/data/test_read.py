@@ -401,6 +401,20 @@ def test_hub_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         list(_hub_records("org/name", None, "test"))
 
 
+def test_a_hub_that_cannot_be_reached_is_not_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    with pytest.raises(
+        DataError, match=r"there is no file org/name, and the hub says: it cannot be reached \(.*refused\)"
+    ):
+        list(read("org/name"))
+
+
 def test_limit_is_a_whole_number(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "a"}\n{"text": "b"}\n')

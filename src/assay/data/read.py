@@ -257,19 +257,50 @@ def _records(source: str | Path) -> Iterator[Record]:
 
 
 def _hub_records(repo: str, config: str | None, split: str | None) -> Iterator[Record]:
-    """Yield the rows of a dataset on the hub or in its cache; HF_HOME and HF_HUB_OFFLINE hold."""
-    datasets = require("datasets", "hub", f"the hub id {repo!r}")
-    try:
-        splits = datasets.load_dataset(repo, config)
-    except (OSError, ValueError, RuntimeError) as error:
-        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(
-            f"source must be an existing file or a dataset on the hub; there is no file {repo}, "
-            f"and the hub says: {why}"
-        ) from None
+    """Yield the rows of a dataset on the hub or in its cache."""
+    splits = hub_splits(repo, config)
     names = list(splits)
     name = split or ("train" if "train" in names else names[0])
     if name not in names or (split is None and "train" not in names and len(names) > 1):
         raise DataError(f"split must be one of {', '.join(names)}; got {split!r}. Write {repo}@{names[0]}.")
     for number, row in enumerate(splits[name], 1):
         yield Record(f"{repo}@{name}:{number}", row)
+
+
+def hub_splits(repo: str, config: str | None, *, argument: str = "source") -> Any:
+    """Return the splits of a dataset on the hub or in its cache; HF_HOME, HF_ENDPOINT and HF_HUB_OFFLINE hold.
+
+    Where the hub cannot be reached and the cache lacks the dataset, that is said at once: `datasets` would try again
+    for half a minute, and what was meant is often a path.
+    """
+    datasets = require("datasets", "hub", f"the hub id {repo!r}")
+    try:
+        if not _lies_here(datasets, repo):
+            _ask(repo)
+        return datasets.load_dataset(repo, config)
+    except (OSError, ValueError, RuntimeError) as error:
+        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(
+            f"{argument} must be an existing file or a dataset on the hub; there is no file {repo}, "
+            f"and the hub says: {why}"
+        ) from None
+
+
+def _lies_here(datasets: Any, repo: str) -> bool:
+    from huggingface_hub import constants
+
+    caches = Path(datasets.config.HF_DATASETS_CACHE), Path(constants.HF_HUB_CACHE)
+    names = repo.replace("/", "___"), f"datasets--{repo.replace('/', '--')}"
+    return Path(repo).is_dir() or any((cache / name).is_dir() for cache in caches for name in names)
+
+
+def _ask(repo: str) -> None:
+    """Raise OSError where the hub cannot be reached; what it answers, `datasets` will hear too."""
+    from huggingface_hub import HfApi, errors
+
+    try:
+        HfApi().dataset_info(repo, timeout=5)
+    except errors.HfHubHTTPError:
+        return
+    except errors.HfHubHTTPError.__bases__ as error:
+        raise OSError(f"it cannot be reached ({error})") from None

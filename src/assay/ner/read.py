@@ -22,6 +22,7 @@ from assay.ner.formats.format import OnBad, refuse
 from assay.ner.formats.tags import REPAIRS, SCHEMES
 
 _HEAD = 1 << 18  # bytes by which a file is told
+_DEPTH = 4  # of folders in a folder in which corpora are looked for
 _SPLITS = {
     "train": "train",
     "training": "train",
@@ -157,15 +158,18 @@ def read_corpus(
 
 
 def corpora(path: str | Path) -> list[str]:
-    """Return the corpora that a path leads to: itself, or the folders in it that are corpora (as in B2NERD's tree)."""
+    """Return the corpora that a path leads to: the folders in it that are corpora (as in B2NERD's tree), or itself."""
     root = Path(path)
-    return [str(folder) for folder in _corpora(root)] if root.is_dir() else [str(path)]
+    found = _corpora(root) if root.is_dir() else []
+    return [str(folder) for folder in found] or [str(path)]
 
 
-def _corpora(folder: Path) -> list[Path]:
+def _corpora(folder: Path, depth: int = _DEPTH) -> list[Path]:
     if any(_told(file.path) for file in _walk(folder, "")):
         return [folder]
-    return [each for inner in _folders(folder) for each in _corpora(inner)]
+    if not depth:
+        return []
+    return [each for inner in _folders(folder) for each in _corpora(inner, depth - 1)]
 
 
 def corpus_files(path: str | Path, format: str | None = None) -> tuple[NerFormat, list[File]]:
@@ -278,7 +282,7 @@ def _stem(path: Path) -> str:
 
 def _nearest(path: Path) -> str:
     parent = path.parent if path.parent.is_dir() else Path()
-    near = difflib.get_close_matches(path.name, [each.name for each in parent.iterdir()], n=2, cutoff=0.5)
+    near = difflib.get_close_matches(path.name, [each.name for each in parent.iterdir() if each.exists()], n=2, cutoff=0.5)
     return f" Did you mean {' or '.join(str(parent / each) for each in near)}?" if near else ""
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay._check import require
 from assay._files import atomic
 from assay.data.containers import BINARY, records, suffix_of
 from assay.data.json_text import dumps, excerpt
+from assay.data.read import hub_splits
 from assay.errors import DataError
 from assay.ner.document import Document, joined
 from assay.ner.formats.format import File, Head, NerFormat, OnBad, Read, refuse
@@ -57,14 +57,7 @@ def from_hub(
     repo: str, config: str | None, split: str | None, *, scheme: str | None, repair: str, on_bad: OnBad
 ) -> Read:
     """Read a dataset of the hub or of its cache: all of its splits, or one."""
-    datasets = require("datasets", "hub", f"the hub id {repo!r}")
-    try:
-        found = datasets.load_dataset(repo, config)
-    except (OSError, ValueError, RuntimeError) as error:
-        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(
-            f"path must be an existing file or a dataset on the hub; there is no file {repo}, and the hub says: {why}"
-        ) from None
+    found = hub_splits(repo, config, argument="path")
     if split is not None and split not in found:
         raise DataError(
             f"split must be one of {', '.join(found)}; got {split!r}. Write {repo}@{next(iter(found))}."
