@@ -51,6 +51,8 @@ def test_new_folder_refuses_what_it_would_mix_with(tmp_path):
     with pytest.raises(
         DataError, match=r"holds files\. Use --resume to go on .* or --overwrite to replace it\."
     ):
+        new_folder(folder, resume=False)
+    with pytest.raises(DataError, match=r"holds files\. Use --overwrite to replace it\."):
         new_folder(folder)
     new_folder(folder, resume=True)
     new_folder(folder, overwrite=True)

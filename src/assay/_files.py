@@ -92,8 +92,10 @@ def file_hash(path: str | Path) -> str:
         return hashlib.file_digest(f, "sha256").hexdigest()
 
 
-def new_folder(path: str | Path, *, overwrite: bool = False, resume: bool = False) -> Path:
+def new_folder(path: str | Path, *, overwrite: bool = False, resume: bool | None = None) -> Path:
     """Return the folder `path`, made if missing; one that holds files is refused unless told otherwise.
+
+    `resume` is None where a run cannot be gone on with.
 
     Nothing is deleted here: an overwriting run replaces the files that it writes, each when it is whole.
     """
@@ -101,9 +103,9 @@ def new_folder(path: str | Path, *, overwrite: bool = False, resume: bool = Fals
     if folder.is_file():
         raise DataError(f"output must be a folder; {folder} is a file.")
     if folder.is_dir() and any(folder.iterdir()) and not (overwrite or resume):
+        go_on = "" if resume is None else "--resume to go on with an interrupted run, or "
         raise DataError(
-            f"output must be a new or empty folder; {folder} holds files. "
-            "Use --resume to go on with an interrupted run, or --overwrite to replace it."
+            f"output must be a new or empty folder; {folder} holds files. Use {go_on}--overwrite to replace it."
         )
     folder.mkdir(parents=True, exist_ok=True)
     return folder

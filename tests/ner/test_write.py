@@ -312,3 +312,32 @@ def test_refusals(tmp_path: Path, options: dict[str, str], path: str, message: s
     with pytest.raises(DataError) as caught:
         write_corpus(corpus("mini", "[Ada|p]"), tmp_path / path, **options)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("one_file", [True, False])
+@pytest.mark.parametrize("name", WRITABLE)
+def test_halves_of_pairs_anywhere_are_kept_or_reported(tmp_path: Path, name: str, one_file: bool) -> None:
+    row = NER_FORMATS[name]
+    half, meta = "\ud83d", {"k\ud83d": "v\ud83d", "deep": [{"x": "\ud83d"}]}
+    entity = Entity(3, 8, f"L{half}", meta=meta)
+    before = Corpus("mini", (Document(f"own{half}", "in Paris now", (entity,), split="train", meta=meta),))
+    path = tmp_path / ("mini" + row.suffixes[0] * one_file)
+    losses = {loss.kind for loss in write_corpus(before, path, format=name)}
+    assert ("surrogates" in losses) == ("surrogates" not in row.holds)
+    after = read_corpus(path, format=name, name="mini").documents[0]
+    mended = half if "surrogates" in row.holds else "\ufffd"
+    assert [(e.start, e.end, e.label) for e in after.entities] == [(3, 8, f"L{mended}")]
+    if "id" in row.holds:
+        assert after.id == f"own{mended}"
+    if "meta" in row.holds:
+        assert after.meta[f"k{mended}"] == f"v{mended}"
+
+
+@pytest.mark.parametrize("split", ["../evil", "..", ".hidden", "a\nb", "a\ud83d", "a\\b"])
+def test_a_split_that_is_no_file_name_is_refused(tmp_path: Path, split: str) -> None:
+    corpus = Corpus("mini", (Document("1", "in Paris", split=split),))
+    with pytest.raises(DataError, match=r"split must be what a file can be called; got .*\. Write one file"):
+        write_corpus(corpus, tmp_path / "out", format="documents")
+    assert not list(tmp_path.iterdir())
+    write_corpus(corpus, tmp_path / "one.jsonl", format="documents")
+    assert read_corpus(tmp_path / "one.jsonl").splits == (split,)

@@ -19,7 +19,7 @@ from assay.errors import DataError
 MANIFEST = "manifest.json"
 
 
-def open_folder(path: str, sources: Sequence[str], *, overwrite: bool, resume: bool) -> Path:
+def open_folder(path: str, sources: Sequence[str], *, overwrite: bool, resume: bool | None) -> Path:
     """Return the folder of a run, made if missing; refuse one that holds files, or that a source is read from."""
     check_apart(Path(path), sources)
     return new_folder(path, overwrite=overwrite, resume=resume)

@@ -8,9 +8,10 @@ import shutil
 import tempfile
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from assay._check import choice, known
 from assay.data.containers import COMPRESSIONS
@@ -148,7 +149,7 @@ def write_corpus(
             chosen = [(one, own) for one, own in named if one_file or one.split == split]
             fitted = [two for one, own in chosen for two in _fitted(corpus, one, own, row, flatten, losses)]
             options = {name: {"corpus": corpus, "scheme": scheme}[name] for name in row.write_options}
-            name = target.name if one_file else f"{split or corpus.name}{row.suffixes[0]}"
+            name = target.name if one_file else _file_name(split or corpus.name, row)
             row.write(fitted, stage / name, **options)
         if row.beside is not None and not one_file:
             row.beside(corpus, stage)
@@ -199,6 +200,34 @@ def _move(stage: Path, target: Path, one_file: bool) -> None:
         path.replace(target if one_file else target / path.name)
 
 
+def _file_name(split: str, row: NerFormat) -> str:
+    if split.startswith(".") or not split.isprintable() or {"/", "\\"} & {*split}:
+        raise DataError(f"split must be what a file can be called; got {split!r}. Write one file instead.")
+    return split + row.suffixes[0]
+
+
+def _mended(document: Document) -> Document:
+    """Return a document without halves of UTF-16 pairs in its text, labels and other fields."""
+    entities = tuple(
+        replace(entity, label=_whole(entity.label), meta=_whole(entity.meta)) for entity in document.entities
+    )
+    return replace(
+        document,
+        id=_whole(document.id),
+        text=_whole(document.text),
+        entities=entities,
+        meta=_whole(document.meta),
+    )
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {_whole(key): _whole(one) for key, one in value.items()}
+    return [_whole(one) for one in value] if isinstance(value, list) else value
+
+
 def _own_ids(corpus: Corpus) -> Iterable[str]:
     """Yield the id of each document, empty where it is what a reader gives to one that has none: split and number."""
     numbers: Counter[str] = Counter()
@@ -214,9 +243,9 @@ def _fitted(
     """Yield a document as a format can hold it, and count what that costs."""
     where = place_of(corpus, document)
     holds = row.holds
-    if "surrogates" not in holds and _SURROGATE.search(document.text):
+    if "surrogates" not in holds and (mended := _mended(document)) != document:
         losses.add("surrogates", where)
-        document = replace(document, text=_SURROGATE.sub("\ufffd", document.text))
+        document, own = mended, _whole(own)
     entities = document.entities
     if "discontinuous" not in holds:
         for entity in entities:

@@ -116,7 +116,7 @@ def apply(
     if preview or open_ones:
         raise typer.Exit(int(bool(open_ones)))
     assert output is not None
-    folder = open_folder(output, paths, overwrite=overwrite, resume=False)
+    folder = open_folder(output, paths, overwrite=overwrite, resume=None)
     applied = changed(found, entries.entries, folder=path.parent, undecided="keep-raw")
     with talk.stage("write", str(folder)), staged(folder) as stage:
         one = write_unified(found, applied, stage, readings=readings)
@@ -171,7 +171,7 @@ def _revert(
     if decisions is not None or preview or output is None:
         raise DataError("revert must be given an output, and neither decisions nor preview. Add -o FOLDER.")
     talk = console.Talk(quiet)
-    folder = open_folder(output, sources, overwrite=overwrite, resume=False)
+    folder = open_folder(output, sources, overwrite=overwrite, resume=None)
     with (
         talk.stage("restore", str(folder)),
         tempfile.TemporaryDirectory(prefix=".assay-", dir=folder) as stage,

@@ -79,7 +79,7 @@ def screen(
     limits = _thresholds(thresholds)
     reading = inputs.Reading(shape, language, scheme, tag_column, repair, offsets)
     paths = [inputs.named(argument)[1] for argument in corpora]
-    folder = None if output is None else open_folder(output, paths, overwrite=overwrite, resume=False)
+    folder = None if output is None else open_folder(output, paths, overwrite=overwrite, resume=None)
     talk = console.Talk(quiet)
     found = inputs.corpora(corpora, reading, talk)
     documents = sum(len(corpus.documents) for corpus in found)

@@ -12,8 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from assay._files import read_json
-from assay.data.json_text import dumps, excerpt
+from assay.data.json_text import dumps, excerpt, loads
 from assay.errors import DataError
 from assay.ner.document import Corpus, Document
 from assay.ner.formats.format import File, Head, NerFormat, OnBad, Read, refuse
@@ -38,7 +37,10 @@ def read(files: Sequence[File], *, offsets: str | None = None, on_bad: OnBad = r
 def _labels(path: Path) -> tuple[str, ...]:
     if not path.is_file():
         return ()
-    labels = read_json(path)
+    try:
+        labels = loads(path.read_bytes())
+    except ValueError as error:
+        raise DataError(f"{path}: must be JSON; {error}.") from None
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise DataError(f"{path}: must be a list of labels; got {excerpt(labels)}.")
     return tuple(label for label in labels if label not in NO_TYPES)

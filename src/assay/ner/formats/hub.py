@@ -95,7 +95,7 @@ def write(documents: Sequence[Document], path: Path, *, scheme: str = "IOB2") ->
                 for column in ("tokens", "ner_tags"):
                     at = table.schema.get_field_index(column)
                     table = table.set_column(at, column, table[column].cast(texts))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError) as error:
+        except (pa.ArrowException, UnicodeEncodeError, OverflowError) as error:
             raise DataError(f"meta must hold what Parquet can hold; {error}. Write .jsonl instead.") from None
         with atomic(path) as out:
             pq.write_table(table, out)
