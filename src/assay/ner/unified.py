@@ -252,16 +252,15 @@ def _entry(name: str) -> zipfile.ZipInfo:
 def _restore(
     archive: zipfile.ZipFile, source: _Source, documents: Sequence[Document], target: Path
 ) -> list[Restored]:
-    home = target / source.name
     restored = []
     for file in source.beside:
-        restored.append(_copied(archive, source, file, home, 0))
+        restored.append(_copied(archive, source, file, target, 0))
     known = {split for part in source.parts for split in part.splits}
     new = tuple(sorted({document.split for document in documents} - known))
     for part in (*source.parts, *([_Part(splits=new, files=(), documents="")] if new else [])):
         mine = [document for document in documents if document.split in part.splits]
         if part.files and _digest(mine, part.splits) == part.documents:
-            restored += [_copied(archive, source, file, home, len(mine)) for file in part.files]
+            restored += [_copied(archive, source, file, target, len(mine)) for file in part.files]
         elif part.files and not mine:  # all were deleted
             restored.append(Restored(source.name, ", ".join(file.path for file in part.files), False, 0))
         elif mine:
@@ -270,16 +269,17 @@ def _restore(
     return restored
 
 
-def _inside(home: Path, name: str) -> Path:
-    path = home / name
-    if not path.resolve().is_relative_to(home.resolve()) or home.name in ("", ".", ".."):
-        raise DataError(f"{ORIGINALS} must hold files of the corpus only; got {name!r}. Apply again.")
+def _inside(target: Path, corpus: str, name: str) -> Path:
+    """Return the place of a file of a corpus, or raise: neither names anything outside."""
+    path = target / corpus / name
+    if "/" in corpus or corpus in ("", ".", "..") or ".." in Path(name).parts or Path(name).is_absolute():
+        raise DataError(f"{ORIGINALS} must hold files of its corpora only; got {corpus}/{name}. Apply again.")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _copied(archive: zipfile.ZipFile, source: _Source, file: _File, home: Path, documents: int) -> Restored:
-    path = _inside(home, file.path)
+def _copied(archive: zipfile.ZipFile, source: _Source, file: _File, target: Path, documents: int) -> Restored:
+    path = _inside(target, source.name, file.path)
     with archive.open(f"{source.name}/{file.path}") as entry, open(path, "wb") as out:
         shutil.copyfileobj(entry, out)
     if file_hash(path) != file.sha256:
@@ -295,7 +295,6 @@ def _anew(corpus: Corpus, format: str, files: Sequence[_File], target: Path) -> 
     plain = tuple(replace(document, meta=unmarked(document.meta, SOURCE)) for document in corpus.documents)
     [raw] = revert([replace(corpus, documents=plain)])
     row = NER_FORMATS[format]
-    home = target / corpus.name
     with tempfile.TemporaryDirectory(prefix=".assay-", dir=target) as stage:
         losses: tuple[Loss, ...] = ()
         whole = False
@@ -317,7 +316,7 @@ def _anew(corpus: Corpus, format: str, files: Sequence[_File], target: Path) -> 
             if not whole:
                 names = [str(Path(names[0]).with_suffix(row.suffixes[0]))]
         for path, name in zip(made, names, strict=True):
-            path.replace(_inside(home, name))
+            path.replace(_inside(target, corpus.name, name))
     return Restored(corpus.name, ", ".join(names), False, len(corpus.documents), losses)
 
 

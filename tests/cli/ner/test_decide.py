@@ -187,6 +187,9 @@ def test_a_damaged_or_foreign_folder_is_not_restored(assay: Assay, given: Path) 
     good = given / "one" / "originals.zip"
     with zipfile.ZipFile(good) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
+    index = json.loads(parts["index.json"])
+    [web] = index["corpora"]
+    files = web["parts"][0]["files"]
     for change, message in (
         ({"web/web.json": b"[]"}, "its hash differs. Apply again."),
         (
@@ -194,15 +197,24 @@ def test_a_damaged_or_foreign_folder_is_not_restored(assay: Assay, given: Path) 
                 "index.json": parts["index.json"].replace(b'"path": "web.json"', b'"path": "../x.json"'),
                 "web/../x.json": parts["web/web.json"],
             },
-            "must hold files of the corpus only",
+            "must hold files of its corpora only; got web/../x.json.",
+        ),
+        (
+            {
+                "index.json": json.dumps({**index, "corpora": [{**web, "name": "../../web", "beside": files}]}),
+                "../../web/web.json": parts["web/web.json"],
+            },
+            "must hold files of its corpora only; got ../../web/",
         ),
         ({"index.json": b"{}"}, "must be as assay ner apply wrote it; "),
     ):
         with zipfile.ZipFile(good, "w") as archive:
             for name, content in (parts | change).items():
                 archive.writestr(name, content)
+        there = sorted(given.parent.rglob("*"))
         done = assay("ner", "apply", "--revert", "one", "-o", "restored")
         assert done.code == 2
+        assert set(sorted(given.parent.rglob("*"))) - set(there) <= {given / "restored"}
         assert message in done.err
         assert not [path for path in (given / "restored").rglob("*") if path.is_file()]
     good.write_bytes(b"no archive")
