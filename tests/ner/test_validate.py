@@ -86,6 +86,11 @@ def test_decisions_that_are_right_have_no_problems(tmp_path):
             "error d1: into.country must be a file in FOLDER or below; got '/etc/passwd'. Copy it there.",
         ),
         (
+            [decided("d1", "split", "a/LOC", into={"country": Rule(regex="^F", model="a\0b"), "location": "rest"})],
+            ("d1",),
+            "error d1: into.country must be the path of a file in FOLDER; got 'a\\x00b'.",
+        ),
+        (
             [decided("d1", "rename", "a/LOK", name="location")],
             ("d1",),
             "error d1: labels must be of the screened corpora; got 'a/LOK'. Did you mean 'a/LOC'?",

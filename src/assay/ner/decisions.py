@@ -174,6 +174,8 @@ def parse_decision(fields: Mapping[str, Any], *, where: str = "decision") -> Dec
         elif first["type"] == "extra_forbidden":
             fields_there = Rule.model_fields if place.startswith("into.") else Decision.model_fields
             message = f"{place} is no field; there are: {', '.join(fields_there)}"
+        elif first["type"] == "tuple_type":
+            message = f"{place} must be a list, such as [news/PER]; got {first['input']!r}"
         elif first["type"] == "missing":
             message = f"{place} must be given"
         elif first["type"] in ("model_type", "literal_error") and place.startswith("into."):

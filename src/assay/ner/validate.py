@@ -104,10 +104,15 @@ def _alone(entry: Decision, folder: str | Path | None) -> list[Problem]:
 
 def file_fault(file: str, folder: str | Path) -> str | None:
     """Return what is wrong with a file that a rule names, or None: it must lie in the folder or below."""
-    place, home = (Path(folder) / file).resolve(), Path(folder).resolve()
+    home = Path(folder).resolve()
+    try:
+        place = (home / file).resolve()
+        there = place.is_file()
+    except (OSError, ValueError):  # a sign that no path can have, a link to itself
+        return f"must be the path of a file in {folder}; got {file!r}."
     if not place.is_relative_to(home):
         return f"must be a file in {folder} or below; got {file!r}. Copy it there."
-    if not place.is_file():
+    if not there:
         return f"must be an existing file; there is no {file!r} in {folder}. Add it."
     return None
 

@@ -324,7 +324,7 @@ class _Review:
         `assay ner apply` refuses it.
         """
         try:
-            made = forms.decision(form, card, self.folder)
+            made = forms.decision(form, card)
         except DataError as error:
             return None, [str(error)], [], True
         named = made if made.id else made.model_copy(update={"id": THIS})

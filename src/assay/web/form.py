@@ -6,7 +6,6 @@ import datetime
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -131,7 +130,7 @@ def filled(fields: Mapping[str, Sequence[str]]) -> Form:
     )
 
 
-def decision(form: Form, card: Card, folder: Path) -> Decision:
+def decision(form: Form, card: Card) -> Decision:
     """Return the decision that a form makes, or raise with what is wrong.
 
     A name counts for the actions that give one, rows count for split; what stands in the other fields is left out.
@@ -153,12 +152,7 @@ def decision(form: Form, card: Card, folder: Path) -> Decision:
         fields["into"] = _into(form.parts)
     if not form.author:
         raise DataError("author must be given: who decides.")
-    made = parse_decision(fields, where="this decision")
-    for rule in (made.into or {}).values():
-        if isinstance(rule, Rule):
-            for name in rule.files:
-                inside(folder, name)
-    return made
+    return parse_decision(fields, where="this decision")
 
 
 def _into(parts: Sequence[Part]) -> dict[str, Any]:
@@ -182,19 +176,6 @@ def _into(parts: Sequence[Part]) -> dict[str, Any]:
             raise DataError(f"{part.name} must have its {part.way}; got none.")
         rules[part.way] = part.value
     return into
-
-
-def inside(folder: Path, name: str) -> Path:
-    """Return a file of the project folder by its relative path, or raise: nothing outside is ever opened."""
-    root = folder.resolve()
-    try:
-        place = (root / name).resolve()
-        there = place.is_relative_to(root) and not Path(name).is_absolute() and place.is_file()
-    except (OSError, ValueError):
-        there = False
-    if not there:
-        raise DataError(f"file must be one in the project folder, by its path from there; got {name!r}.")
-    return place
 
 
 def fingerprint(entries: Sequence[Decision]) -> str:

@@ -283,6 +283,7 @@ def test_undecided_entities_are_listed_filled_in_and_applied(assay: Assay, given
             ["news", "-o", "one"],
             "--decisions must be given where corpora are; got none. Add --decisions decisions.yaml.",
         ),
+        (["card", "-o", "one"], "sources must be existing files or folders; there is no card."),
         (
             ["news", "--decisions", "no.yaml", "-o", "one"],
             "--decisions must be an existing file; there is no no.yaml.",
@@ -310,6 +311,12 @@ def test_refusals(assay: Assay, given: Path, arguments: list[str], message: str)
     assert (done.code, done.out) == (2, "")
     assert message in done.err
     assert not (given / "one").exists()
+
+
+def test_decisions_on_other_corpora_are_told_of(assay: Assay, given: Path) -> None:
+    done = assay("ner", "apply", "other=news", "--decisions", "decisions.yaml", "--preview")
+    assert done.code == 0
+    assert "warning: the decisions are about news, web, and none of these is given." in done.err
 
 
 def test_decisions_that_are_not_valid_are_all_said_and_not_applied(assay: Assay, given: Path) -> None:

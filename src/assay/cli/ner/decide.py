@@ -106,6 +106,12 @@ def apply(
     found, readings = _corpora(sources, cards, reading, talk)
     entries = read_decisions(path)
     _check(entries.entries, cards, path, talk)
+    named = {label.partition("/")[0] for entry in entries.entries for label in entry.labels}
+    if named and named.isdisjoint(corpus.name for corpus in found):
+        talk.say(
+            f"warning: the decisions are about {', '.join(sorted(named))}, and none of these is given. "
+            "Name a corpus as they do: NAME=PATH."
+        )
     with talk.stage("compare", f"{len(entries.entries)} decisions, {len(found)} corpora"):
         would = show(found, entries.entries, folder=path.parent)
     _show(would, format, talk)
@@ -208,6 +214,7 @@ def _project(sources: list[str], decisions: str | None) -> tuple[Cards | None, P
     """Return the cards, where a folder of them was given, and the place of the decision file."""
     from pathlib import Path
 
+    from assay.cli.ner import inputs
     from assay.errors import DataError
     from assay.ner import read_cards
     from assay.ner.cards import FILE as CARDS
@@ -218,6 +225,9 @@ def _project(sources: list[str], decisions: str | None) -> tuple[Cards | None, P
         cards = read_cards(sources[0])
         decisions = decisions or str(Path(sources[0]) / FILE)
     if decisions is None:
+        lost = next((path for path in sources if not Path(inputs.named(path)[1]).exists()), None)
+        if lost is not None:
+            raise DataError(f"sources must be existing files or folders; there is no {lost}.")
         raise DataError(f"decisions must be given where corpora are; got none. Add --decisions {FILE}.")
     if not Path(decisions).is_file():
         raise DataError(
