@@ -102,7 +102,10 @@ def test_decisions_of_a_card(path):
             r"must be YAML; month must be in 1\.\.12",
         ),
         ("- {id: d1, labels: [a/x], action: ignore, 1: y}", r"d1: 1 .*string"),
-        ("- {id: d1, labels: a/x, action: ignore}", r"d1: labels must be a list, such as \[news/PER\]; got 'a/x'\."),
+        (
+            "- {id: d1, labels: a/x, action: ignore}",
+            r"d1: labels must be a list, such as \[news/PER\]; got 'a/x'\.",
+        ),
         ("- {labels: [a/x], action: ignore}", r"decision 1: id must be given\."),
         (
             "- {id: d1, id: d2, labels: [a/x], action: ignore}",

@@ -294,3 +294,11 @@ def test_thresholds_are_checked_and_used():
     evidence = screen([a, b])
     assert [pair.relation for pair in relations(evidence)] == ["equal"]
     assert [pair.relation for pair in relations(evidence, thresholds=Thresholds(equal=0.05))] == ["superset"]
+
+
+def test_a_label_inside_another_is_not_merged_into_it():
+    a = corpus("a", *twice("the [NAME government|ORG] said"))
+    b = corpus("b", *twice("the [NAME|LOC] government said"), *twice("in [NAME|LOC]"))
+    [card] = [card for card in conflicts(screen([a, b])).cards if card.kind == "boundary"]
+    assert card.suggestion.action == "ignore"
+    assert "mark the one what lies in the other" in card.suggestion.text

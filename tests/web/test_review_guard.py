@@ -122,7 +122,8 @@ def test_no_file_can_be_asked_for(reviewer: Reviewer, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "file", ["../secret.txt", "/etc/passwd", "..\\secret.txt", "link.txt", "none.txt", ".", "a\x00b", "n" * 300]
+    "file",
+    ["../secret.txt", "/etc/passwd", "..\\secret.txt", "link.txt", "none.txt", ".", "a\x00b", "n" * 300],
 )
 def test_a_split_cannot_name_a_file_outside(reviewer: Reviewer, file: str) -> None:
     (reviewer.folder.parent / "secret.txt").write_text("secret\n", encoding="utf-8")

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from assay._check import choice, require, whole
 from assay.data.containers import COMPRESSIONS, READERS, STDIN, Record, records, suffix_of

@@ -265,6 +265,12 @@ def _suggestion(
             text=f"{_corpus(worst.target)} leaves {_none(worst):.0%} of the mentions of {worst.source} "
             f"without a label: do not take its texts as proof that they are none.",
         )
+    apart = all((direction.share or 0.0) < limits.disjoint for direction in pair.directions)
+    if kind == "boundary" and apart and not same_name(pair.first[1], pair.second[1]):
+        return Suggestion(
+            action="ignore",
+            text=f"{one} and {two} mark the one what lies in the other: keep them apart, or agree on one rule.",
+        )
     if kind == "boundary":
         return Suggestion(
             action="merge",

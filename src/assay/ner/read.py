@@ -282,7 +282,9 @@ def _stem(path: Path) -> str:
 
 def _nearest(path: Path) -> str:
     parent = path.parent if path.parent.is_dir() else Path()
-    near = difflib.get_close_matches(path.name, [each.name for each in parent.iterdir() if each.exists()], n=2, cutoff=0.5)
+    near = difflib.get_close_matches(
+        path.name, [each.name for each in parent.iterdir() if each.exists()], n=2, cutoff=0.5
+    )
     return f" Did you mean {' or '.join(str(parent / each) for each in near)}?" if near else ""
 
 
