@@ -115,7 +115,10 @@ def screen(
                 results=rows,
                 talk=talk,
             )
-        talk.say(f"wrote cards.json, cards.tsv, index.html and manifest.json to {folder}")
+        talk.say(
+            f"wrote cards.json, cards.tsv, index.html and manifest.json to {folder}. "
+            f"Go on with: assay ner review {folder}"
+        )
     shown = rows[: top or None]
     console.show(
         shown if format == "table" else rows,
