@@ -172,7 +172,7 @@ def test_thirty_decisions_a_killed_server_and_back(page: Any, server: Server, sa
     page.locator(".part").nth(1).locator("[name=part]").fill("country")
     first.locator("[name=way]").select_option("gazetteer")
     first.locator("[name=value]").fill("../left.jsonl")
-    _until(page, lambda: "project folder" in page.locator("#found").inner_text())
+    _until(page, lambda: "or below; got" in page.locator("#found").inner_text())
     first.locator("[name=value]").fill("towns.txt")
     _until(page, lambda: page.locator("#found .error").count() == 0)
     ticked = page.locator("input[name=label]:checked")
