@@ -36,7 +36,7 @@ def read(files: Sequence[File], *, on_bad: OnBad = refuse) -> Read:
             docs = list(bin_.get_docs(vocab))
         except Exception as error:
             raise DataError(
-                f"{file.path}: must be a DocBin; spaCy says: {type(error).__name__}: {error}."
+                f"{file.path}: must be a DocBin; spaCy says: {type(error).__name__}: {str(error).rstrip('.')}."
             ) from None
         for number, doc in enumerate(docs, 1):
             found: dict[tuple[int, int, str], Entity] = {}
