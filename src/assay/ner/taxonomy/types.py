@@ -39,7 +39,8 @@ class Type(_Frozen):
     """One type.
 
     `id` is never used for another type: one that is given up stays, and names what it was `replaced_by`.
-    `en` and `zh` are what labels are called. `parent` is the id of the type that it is part of; `other` marks the child
+    `en` and `zh` are what labels are called. `includes` and `excludes` say what counts and what does not where people
+    would ask. `parent` is the id of the type that it is part of; `other` marks the child
     of a parent that holds whatever the other children do not, `exhausted` a parent whose children leave nothing over.
     `sources` are the raw labels, ``corpus/label``, that come to it. `decided_by` "proposal" marks what no person has
     confirmed.
@@ -49,6 +50,8 @@ class Type(_Frozen):
     en: Text = ""
     zh: Text = ""
     definition: Words = Words()
+    includes: Words = Words()
+    excludes: Words = Words()
     parent: Text | None = None
     other: bool = False
     exhausted: bool = False
