@@ -1,4 +1,4 @@
-"""The universal taxonomy that assay ships: one reviewed file a branch, joined with the labels that come to each type."""
+"""The universal taxonomy that assay ships: a reviewed file a branch, joined with the labels that come to each type."""
 
 from __future__ import annotations
 
