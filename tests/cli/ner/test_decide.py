@@ -1,4 +1,4 @@
-"""`assay ner apply`, `propose`, `taxonomy` and `recover-mapping`."""
+"""`assay ner apply`, `propose` and `recover-mapping`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.ner import Taxonomy, read_corpus, read_decisions, write_taxonomy
-from assay.ner.taxonomy import Type
+from assay.ner import read_corpus, read_decisions
 from tests.cli.conftest import Assay, read_lines
 
 # IOB1, CRLF, comments, boundaries, blank-filled lines, no final line end
@@ -445,25 +444,6 @@ def test_a_corpus_that_moved_is_said(assay: Assay, given: Path) -> None:
     done = assay("ner", "apply", "cards", "--preview")
     assert done.code == 2
     assert "news must be where it was screened; there is no gone/news. Run where the screen ran" in done.err
-
-
-def test_the_taxonomy_is_a_tree_json_and_a_verdict(assay: Assay, tmp_path: Path) -> None:
-    types = (
-        Type(id="t1", en="location", zh="地名"),
-        Type(id="t2", en="country", zh="国家", parent="t1"),
-        Type(id="t3", en="other location", zh="其它地名", parent="t1", other=True),
-    )
-    write_taxonomy(tmp_path / "taxonomy.yaml", Taxonomy(types=types))
-    done = assay("ner", "taxonomy", ".")
-    assert done.code == 0
-    assert done.out.splitlines()[2].startswith("t2    country")
-    done = assay("ner", "taxonomy", "taxonomy.yaml", "--format", "json")
-    assert Taxonomy.model_validate(json.loads(done.out)).types == types
-    write_taxonomy(tmp_path / "taxonomy.yaml", Taxonomy(types=types[:2]))
-    done = assay("ner", "taxonomy", "taxonomy.yaml", "--format", "csv")
-    assert done.code == 1
-    assert "error: t1: children must have exactly one that is marked other; got 0." in done.err
-    assert assay("ner", "taxonomy", "none").code == 2
 
 
 def put(path: Path, *rows: tuple[str, str, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.ner import crossval, decide, example, records, review, screen
+from assay.cli.ner import crossval, decide, example, records, review, screen, taxonomy
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     example.example,
@@ -16,6 +16,6 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     review.review,
     decide.propose,
     decide.apply,
-    decide.taxonomy,
+    taxonomy.taxonomy,
     decide.recover_mapping,
 )

@@ -1,4 +1,4 @@
-"""`assay ner apply`, `propose`, `taxonomy`, `recover-mapping`: what people decided about labels, and drafts of it."""
+"""`assay ner apply`, `propose`, `recover-mapping`: what people decided about labels, and drafts of it."""
 
 from __future__ import annotations
 
@@ -492,45 +492,6 @@ def _confirm(folder: Path, name: str, cards: Cards, format: str, talk: Talk) -> 
         f"{len(new)} decisions of {name} added to {folder / FILE}"
         + (f"; {left} left out, whose labels are decided already" if left else "")
     )
-
-
-def taxonomy(
-    path: Annotated[
-        str, typer.Argument(help="Taxonomy file, or a folder that holds taxonomy.yaml.", show_default=False)
-    ],
-    format: options.Format = "table",
-    quiet: options.Quiet = False,
-) -> None:
-    """Print a taxonomy as a tree, or export it as JSON, and check its laws.
-
-    Exit code 0: it keeps them; 1: it breaks one; 2: it cannot be read.
-    """
-    from pathlib import Path
-
-    from assay._check import choice
-    from assay.cli import console
-    from assay.ner import read_taxonomy
-    from assay.ner.taxonomy import FILE, faults, taxonomy_rows
-
-    choice("format", format, console.FORMATS)
-    talk = console.Talk(quiet)
-    place = Path(path)
-    found = read_taxonomy(place / FILE if place.is_dir() else place)
-    rows = taxonomy_rows(found)
-    if format in ("table", "md"):
-        rows = [
-            {key: value for key, value in row.items() if key not in ("depth", "parent")}
-            | {"en": "  " * row["depth"] + row["en"]}
-            for row in rows
-        ]
-    columns = ("id", "en", "zh", "sources", "decided_by", "definition")
-    console.show(rows, format, columns=columns, whole=found.model_dump(mode="json"))
-    problems = faults(found)
-    _say(problems, talk)
-    talk.say(
-        f"{len(found.living)} types, {len(found.types) - len(found.living)} replaced, {len(problems)} problems"
-    )
-    raise typer.Exit(int(bool(problems)))
 
 
 def recover_mapping(

@@ -111,9 +111,14 @@ def read_taxonomy(path: str | Path) -> Taxonomy:
 
 def write_taxonomy(path: str | Path, taxonomy: Taxonomy) -> None:
     """Write a taxonomy file, whole or not at all, in the order of its types."""
-    types = [kind.model_dump(mode="json", exclude_defaults=True) for kind in taxonomy.types]
     with atomic(path) as f:
-        f.write(yaml_bytes({"version": taxonomy.version, "types": types}))
+        f.write(yaml_taxonomy(taxonomy))
+
+
+def yaml_taxonomy(taxonomy: Taxonomy) -> bytes:
+    """Return a taxonomy as its file, fields at their defaults left out."""
+    types = [kind.model_dump(mode="json", exclude_defaults=True) for kind in taxonomy.types]
+    return yaml_bytes({"version": taxonomy.version, "types": types})
 
 
 def faults(taxonomy: Taxonomy) -> list[Problem]:
