@@ -59,6 +59,7 @@ def run(
 
 def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli import compare, correlate, embed, measure, records, select, study, train
+    from assay.cli.ner.build import build
     from assay.cli.ner.crossval import crossval
     from assay.cli.ner.decide import apply
     from assay.cli.ner.screen import screen
@@ -76,6 +77,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "screen": screen,
         "crossval": crossval,
         "apply": apply,
+        "build": build,
     }
 
 

@@ -9,6 +9,7 @@ them back; `taxonomy` has the types that labels come to. `planted` has corpora w
 """
 
 from assay.ner.apply import Preview, apply, preview, revert, unify
+from assay.ner.build import Built, build
 from assay.ner.cards import Card, Cards, read_cards, write_cards, write_cards_tsv
 from assay.ner.check import Finding, check
 from assay.ner.conflicts import conflicts
@@ -19,6 +20,7 @@ from assay.ner.formats import NER_FORMATS
 from assay.ner.planted import planted
 from assay.ner.propose import Proposal, propose
 from assay.ner.read import read_corpus
+from assay.ner.recipes import Recipe, read_recipe, recipes
 from assay.ner.recover import Recovery, recover
 from assay.ner.relations import Thresholds, relations
 from assay.ner.score import Score, score
@@ -30,6 +32,7 @@ from assay.ner.write import Loss, write_corpus
 
 __all__ = [
     "NER_FORMATS",
+    "Built",
     "Card",
     "Cards",
     "Corpus",
@@ -43,12 +46,14 @@ __all__ = [
     "Loss",
     "Preview",
     "Proposal",
+    "Recipe",
     "Recovery",
     "Rule",
     "Score",
     "Taxonomy",
     "Thresholds",
     "apply",
+    "build",
     "check",
     "conflicts",
     "cross_validate",
@@ -58,7 +63,9 @@ __all__ = [
     "read_cards",
     "read_corpus",
     "read_decisions",
+    "read_recipe",
     "read_taxonomy",
+    "recipes",
     "recover",
     "relations",
     "revert",

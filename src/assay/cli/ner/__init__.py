@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.ner import crossval, decide, example, records, review, screen, taxonomy
+from assay.cli.ner import build, crossval, decide, example, records, review, screen, taxonomy
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     example.example,
@@ -18,4 +18,6 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     decide.apply,
     taxonomy.taxonomy,
     decide.recover_mapping,
+    build.recipes,
+    build.build,
 )

@@ -1,0 +1,65 @@
+"""`assay ner build` and `recipes`: what they write, print and refuse, and a run again."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Assay
+
+
+@pytest.fixture
+def example(assay: Assay) -> None:
+    assert assay("ner", "example", "-o", "mini").code == 0
+
+
+@pytest.mark.usefixtures("example")
+def test_it_writes_the_set_and_what_became_of_everything_and_runs_again(assay: Assay):
+    done = assay("ner", "build", "mini", "--data", "mini", "-o", "out", "--format", "json")
+    assert done.code == 0, done.err
+    steps = json.loads(done.out)
+    assert steps[0] == {"step": "read", "role": "all", "corpora": 5, "documents": 726, "entities": 970}
+    assert "minutes" in done.err
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    assert manifest["command"] == "build"
+    assert manifest["results"] == steps
+    assert {entry["role"] for entry in manifest["inputs"]} == {"corpus"}
+    lines = Path("out/dropped.tsv").read_text(encoding="utf-8").splitlines()
+    rows = list(csv.DictReader(lines, delimiter="\t"))
+    assert len(rows) == manifest["counts"]["dropped"]
+    assert assay("run", "out/manifest.json", "-o", "again").code == 0
+    again = {p.relative_to("again"): p.read_bytes() for p in Path("again").rglob("*") if p.is_file()}
+    before = {p.relative_to("out"): p.read_bytes() for p in Path("out").rglob("*") if p.is_file()}
+    assert {p for p in before if before[p] != again.get(p)} == {Path("manifest.json")}
+    assert again.keys() == before.keys()
+
+
+@pytest.mark.usefixtures("example")
+def test_a_recipe_is_listed_written_edited_and_built(assay: Assay):
+    listed = assay("ner", "recipes", "--format", "json")
+    assert {row["recipe"] for row in json.loads(listed.out)} >= {"bilingual_full", "mini", "public"}
+    corpora = json.loads(assay("ner", "recipes", "mini", "--data", "mini", "--format", "json").out)
+    assert {row["there"] for row in corpora} == {"yes"}
+    assert assay("ner", "recipes", "mini", "-o", "recipe.yaml").code == 0
+    assert "--overwrite" in assay("ner", "recipes", "mini", "-o", "recipe.yaml").err
+    text = Path("recipe.yaml").read_text(encoding="utf-8")
+    Path("recipe.yaml").write_text(f"data: mini\n{text}", encoding="utf-8")
+    done = assay("ner", "build", "recipe.yaml", "-o", "out")
+    assert done.code == 0, done.err
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    assert manifest["inputs"][0]["role"] == "recipe"
+
+
+@pytest.mark.usefixtures("example")
+def test_refusals_leave_nothing(assay: Assay):
+    done = assay("ner", "build", "bilingual_full", "--data", "mini", "-o", "out")
+    assert done.code == 2
+    assert "55 of 55 are not there" in done.err
+    assert not list(Path("out").glob("*"))
+    assert assay("ner", "build", "mini", "--data", "mini", "-o", "mini").code == 2
+    assert "layout must be one of" in assay("ner", "build", "mini", "-o", "out", "--layout", "own").err
+    done = assay("ner", "build", "mini", "--data", "nowhere", "--skip-missing", "-o", "out")
+    assert "at least one" in done.err
