@@ -19,6 +19,8 @@ from assay.ner.document import Corpus, Document, Entity
 from assay.ner.formats import NER_FORMATS
 from assay.ner.planted import planted
 from assay.ner.propose import Proposal, propose
+from assay.ner.prune import compare_strategies, prune
+from assay.ner.pruned import Pruned
 from assay.ner.read import read_corpus
 from assay.ner.recipes import Recipe, read_recipe, recipes
 from assay.ner.recover import Recovery, recover
@@ -47,6 +49,7 @@ __all__ = [
     "Preview",
     "Proposal",
     "Recipe",
+    "Pruned",
     "Recovery",
     "Rule",
     "Score",
@@ -55,11 +58,13 @@ __all__ = [
     "apply",
     "build",
     "check",
+    "compare_strategies",
     "conflicts",
     "cross_validate",
     "planted",
     "preview",
     "propose",
+    "prune",
     "read_cards",
     "read_corpus",
     "read_decisions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.ner import build, crossval, decide, example, records, review, screen, taxonomy
+from assay.cli.ner import build, crossval, decide, example, prune, records, review, screen, taxonomy
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     example.example,
@@ -20,4 +20,5 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     decide.recover_mapping,
     build.recipes,
     build.build,
+    prune.prune,
 )
