@@ -12,7 +12,7 @@ from assay import __version__
 from assay._files import file_hash, read_json, write_json
 from assay.cli import console
 from assay.cli.inputs import Records
-from assay.cli.output import MANIFEST
+from assay.cli.output import MANIFEST, files_of
 from assay.cli.wording import words
 from assay.errors import DataError
 
@@ -60,9 +60,7 @@ def write(
         "results": results,
         "warnings": talk.warned,
         "outputs": {
-            path.name: file_hash(path)
-            for path in sorted(stage.iterdir())
-            if outputs is None or path.name in outputs
+            name: file_hash(stage / name) for name in files_of(stage) if outputs is None or name in outputs
         },
         "run": {
             **encoding.get("run", {}),

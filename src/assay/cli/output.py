@@ -67,10 +67,16 @@ def staged(folder: Path) -> Iterator[Path]:
         yield stage
         if (stage / MANIFEST).exists():
             _clear(folder)
-        for path in sorted(stage.iterdir(), key=lambda path: (path.name == MANIFEST, path.name)):
-            path.replace(folder / path.name)
+        for name in sorted(files_of(stage), key=lambda name: (name == MANIFEST, name)):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (stage / name).replace(folder / name)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def files_of(folder: Path) -> list[str]:
+    """Return the files of a folder and of those in it, by their names from there with ``/``, sorted."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def _clear(folder: Path) -> None:
@@ -78,8 +84,12 @@ def _clear(folder: Path) -> None:
     (folder / MANIFEST).unlink(missing_ok=True)
     for name, digest in earlier.items():
         path = folder / name
-        if path.parent == folder and path.is_file() and file_hash(path) == digest:
+        below = path.resolve().is_relative_to(folder.resolve())
+        if below and path.is_file() and file_hash(path) == digest:
             path.unlink()
+            for parent in path.relative_to(folder).parents:
+                if parent != Path() and not any((folder / parent).iterdir()):
+                    (folder / parent).rmdir()
 
 
 def _outputs(manifest: Path) -> dict[str, str]:

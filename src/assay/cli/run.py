@@ -63,6 +63,7 @@ def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli.ner.crossval import crossval
     from assay.cli.ner.decide import apply
     from assay.cli.ner.prune import prune
+    from assay.cli.ner.export import export
     from assay.cli.ner.screen import screen
 
     return {
@@ -80,6 +81,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "apply": apply,
         "build": build,
         "prune": prune,
+        "export": export,
     }
 
 

@@ -100,18 +100,18 @@ def dataset_card(
     parameters = _mapping(manifest, "parameters")
     method = _method(parameters)
     body = [
-        f"# {_text(title)}",
+        f"# {escaped(title)}",
         MARKER,
         _summary(manifest, method),
-        f"Licence: {_text(license) if license else NOT_STATED}.",
-        _section("Parameters", ("parameter", "value"), _pairs(parameters)),
-        _section("Counts", ("what", "rows"), _pairs(_mapping(manifest, "counts"))),
+        f"Licence: {escaped(license) if license else NOT_STATED}.",
+        section("Parameters", ("parameter", "value"), pairs(parameters)),
+        section("Counts", ("what", "rows"), pairs(_mapping(manifest, "counts"))),
         _results(_mapping(manifest, "results")),
-        _section("Encoder", ("setting", "value"), _pairs(_mapping(manifest, "encoder"))),
-        _section("Versions", ("library", "version"), _pairs(_versions(manifest))),
-        _section("Files", ("file", "sha256"), _files(manifest, files)),
+        section("Encoder", ("setting", "value"), pairs(_mapping(manifest, "encoder"))),
+        section("Versions", ("library", "version"), pairs(_versions(manifest))),
+        section("Files", ("file", "sha256"), _files(manifest, files)),
         "## Sources\n\n"
-        + (_table(_SOURCE_COLUMNS, _source_rows(known)) if known else f"The sources are {NOT_STATED}."),
+        + (table_of(_SOURCE_COLUMNS, _source_rows(known)) if known else f"The sources are {NOT_STATED}."),
         "## How to repeat it\n\n"
         "With `manifest.json` of this run, and the sources where it names them:\n\n"
         "```\nassay run manifest.json -o out/\n```\n\n"
@@ -132,12 +132,7 @@ def _header(
 ) -> dict[str, Any]:
     """Return the metadata that the hub reads."""
     header: dict[str, Any] = {"pretty_name": one_line(title)}
-    if license:
-        identifier = re.sub(r"[^a-z0-9.]+", "-", license.lower()).strip("-.")
-        if identifier in _LICENSES.split():
-            header["license"] = identifier
-        else:
-            header |= {"license": "other", "license_name": identifier or one_line(license)}
+    header |= license_header(license)
     stated = [source.get("language") for source in sources]
     codes = [code for one in stated for code in ([one] if isinstance(one, str) else one or ())]
     languages = sorted({code.lower() for code in codes if re.fullmatch(r"[a-zA-Z]{2,3}", str(code))})
@@ -145,7 +140,7 @@ def _header(
         header["language"] = languages
     selected = _mapping(manifest, "counts").get("selected")
     if isinstance(selected, int) and selected >= 0:
-        header["size_categories"] = [_size_category(selected)]
+        header["size_categories"] = [size_category(selected)]
     header["tags"] = ["assay", "data-selection"]
     if files:
         data_files = [{"split": "train", "path": files[0]}]
@@ -153,7 +148,17 @@ def _header(
     return header
 
 
-def _size_category(rows: int) -> str:
+def license_header(license: str | None) -> dict[str, str]:
+    """Return the metadata of a licence; one that the hub does not list is named under ``license: other``."""
+    if not license:
+        return {}
+    identifier = re.sub(r"[^a-z0-9.]+", "-", license.lower()).strip("-.")
+    if identifier in _LICENSES.split():
+        return {"license": identifier}
+    return {"license": "other", "license_name": identifier or one_line(license)}
+
+
+def size_category(rows: int) -> str:
     """Return the hub's class of a number of rows."""
     above = len(str(rows)) - 4  # places over a thousand's
     if above < 0:
@@ -182,7 +187,7 @@ def _results(results: Mapping[str, Any]) -> str:
     cells = [
         [_code(name), *(_value(row[key]) if key in row else "" for key in sets)] for name, row in rows.items()
     ]
-    table = _section("Results", ("measure", *(_text(key) for key in sets)), cells)
+    table = section("Results", ("measure", *(escaped(key) for key in sets)), cells)
     return (
         table and f"{table}\n\nCompare these only with sets of the same size, embedded by the same encoder."
     )
@@ -218,11 +223,11 @@ def _source_rows(sources: Iterable[Mapping[str, Any]]) -> list[list[str]]:
     rows = []
     for source in sources:
         path, role, license = source.get("path"), source.get("role"), source.get("license")
-        row = [_code(_shown(str(path))) if path else NOT_STATED, _text(role) if role else ""]
+        row = [_code(_shown(str(path))) if path else NOT_STATED, escaped(role) if role else ""]
         row += [
             _code(source[key]) if source.get(key) is not None else NOT_STATED for key in ("rows", "sha256")
         ]
-        rows.append([*row, _text(license) if license else NOT_STATED])
+        rows.append([*row, escaped(license) if license else NOT_STATED])
     return rows
 
 
@@ -231,15 +236,15 @@ def _mapping(manifest: Mapping[str, Any], key: str) -> dict[str, Any]:
     return {str(k): v for k, v in value.items()} if isinstance(value, Mapping) else {}
 
 
-def _pairs(mapping: Mapping[str, Any]) -> list[list[str]]:
+def pairs(mapping: Mapping[str, Any]) -> list[list[str]]:
     return [[_code(name), _value(value)] for name, value in mapping.items()]
 
 
-def _section(heading: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return f"## {heading}\n\n{_table(columns, rows)}" if rows else ""
+def section(heading: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return f"## {heading}\n\n{table_of(columns, rows)}" if rows else ""
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *rows))
 
 
@@ -276,7 +281,7 @@ def one_line(value: Any) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f]", "\ufffd", " ".join(whole.split()))
 
 
-def _text(value: Any) -> str:
+def escaped(value: Any) -> str:
     """Return a text that Markdown shows as it is, in a heading or a cell."""
     escaped = re.sub(r"([\\`*_{}\[\]<>#~&$!])", r"\\\1", one_line(value))
     return escaped.replace("|", "&#124;")
@@ -286,6 +291,6 @@ def _code(value: Any) -> str:
     """Return a text as a code span that fits in a cell; one with a bar, which ends a cell, is plain text."""
     text = one_line(value)
     if "|" in text or not text:
-        return _text(text) or "(empty)"
+        return escaped(text) or "(empty)"
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     return f"{fence} {text} {fence}" if "`" in text else f"{fence}{text}{fence}"

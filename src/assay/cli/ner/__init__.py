@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assay.cli.ner import build, crossval, decide, example, prune, records, review, screen, taxonomy
+from assay.cli.ner import crossval, decide, example, export, records, review, screen
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     example.example,
@@ -21,4 +22,5 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     build.recipes,
     build.build,
     prune.prune,
+    export.export,
 )
