@@ -201,3 +201,33 @@ def test_refusals() -> None:
         score([Document("1", "x")], [[Entity(0, 2, "PER")]])
     with pytest.raises(DataError, match="confidence must be from 0 to 1; got 2"):
         score([], [], confidence=2)
+
+
+def test_ignored_labels_leave_gold_and_prediction_and_are_told() -> None:
+    gold = [Document("1", "Bob in New York", (Entity(0, 3, "PER"), Entity(7, 15, "MISC")))]
+    found = score(
+        gold, [[Entity(0, 3, "MISC"), Entity(7, 15, "LOC")]], unlocated=[["MISC"]],
+        ignore_labels=["MISC", "ELSE"], resamples=0,
+    )  # fmt: skip
+    assert found.counts == Counts(gold=1, predicted=1)
+    assert found.ignored == {"MISC": (1, 2), "ELSE": (0, 0)}
+    assert (found.exact.f1, found.unlocated) == (0.0, 0)
+
+
+def test_a_mention_that_the_text_lacks_is_a_wrong_prediction() -> None:
+    gold = [Document("1", "Bob", (Entity(0, 3, "PER"),)), Document("2", "nobody")]
+    found = score(gold, [[Entity(0, 3, "PER")], []], unlocated=[["PER"], ["LOC"]])
+    assert found.counts == Counts(1, 3, correct=1)
+    assert (found.counts.spurious, found.unlocated) == (2, 2)
+    assert found.labels["LOC"] == Counts(predicted=1)
+    assert found.interval is not None
+    assert found.interval[0] < 0.5
+
+
+def test_labels_that_were_trained_on_and_others_are_scored_apart() -> None:
+    gold = [Document("1", "Bob in New York", (Entity(0, 3, "PER"), Entity(7, 15, "LOC")))]
+    predicted = [[Entity(0, 3, "PER"), Entity(7, 15, "GPE")]]
+    found = score(gold, predicted, trained_labels=["PER", "ORG"], resamples=0)
+    assert found.seen == Counts(1, 1, correct=1)
+    assert found.unseen == Counts(1, 1, renamed=1, given=1)
+    assert score(gold, predicted, resamples=0).seen is None

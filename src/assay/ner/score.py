@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +93,9 @@ class Score:
 
     `exact` asks for the same bounds, whatever the label; for `partial`, same bounds count 1 and overlapping ones 1/2.
     `interval` holds the middle of the resampled strict F1s, None without entities. `macro_f1` is the mean of the
-    strict F1 of `labels`, which are those of gold and prediction, by name.
+    strict F1 of `labels`, which are those of gold and prediction, by name. `seen` and `unseen` are the counts of the
+    labels that a model was trained on and of the others, None where that was not said. `ignored` has for each ignored
+    label how many entities were dropped, gold and predicted; `unlocated` counts predictions that stand nowhere.
     """
 
     counts: Counts
@@ -103,12 +105,19 @@ class Score:
     macro_f1: float
     labels: Mapping[str, Counts]
     documents: int
+    seen: Counts | None = None
+    unseen: Counts | None = None
+    ignored: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    unlocated: int = 0
 
 
 def score(
     gold: Sequence[Document],
     predicted: Sequence[Sequence[Entity]],
     *,
+    unlocated: Sequence[Sequence[str]] | None = None,
+    ignore_labels: Collection[str] = (),
+    trained_labels: Collection[str] | None = None,
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -125,6 +134,13 @@ def score(
         Documents with their entities.
     predicted
         For each document its predicted entities, in any order.
+    unlocated
+        For each document the labels of predicted mentions that its text does not have: each is a wrong prediction.
+    ignore_labels
+        Labels whose entities are dropped, gold and predicted; what was dropped is told. Averages shift with it: GLiNER
+        keeps ``else`` and ``misc``, UniNER and GNER drop them.
+    trained_labels
+        Labels that the model was trained on, to score them and the others apart.
     resamples
         Draws of documents, with replacement, behind the interval of strict F1; 0 leaves it out.
     confidence
@@ -144,9 +160,10 @@ def score(
 
     Notes
     -----
-    On flat entities strict figures equal those of seqeval (``mode="strict"`` with an explicit scheme) and nervaluate.
-    "Exact", "type" and "partial" follow SemEval-2013 task 9 (Segura-Bedmar et al.), with pairs that do not
-    depend on any order. O(entities) time; within a document all pairs that overlap are looked at.
+    Labels compare as they are written. On flat entities strict figures equal those of seqeval (``mode="strict"`` with
+    an explicit scheme) and nervaluate. "Exact", "type" and "partial" follow SemEval-2013 task 9 (Segura-Bedmar et
+    al.), with pairs that do not depend on any order. O(entities) time; within a document all pairs that overlap are
+    looked at.
 
     Examples
     --------
@@ -161,11 +178,17 @@ def score(
         raise DataError(
             f"predicted must hold the entities of each of the {len(gold)} documents; got {len(predicted)}."
         )
+    if unlocated is not None and len(unlocated) != len(gold):
+        raise DataError(
+            f"unlocated must hold labels for each of the {len(gold)} documents; got {len(unlocated)}."
+        )
     labels: dict[str, Counts] = {}
+    dropped = {label: [0, 0] for label in ignore_labels}
     per_document = np.zeros((len(gold), 3), dtype=np.int64)
-    total, bounds = Counts(), 0
+    total, bounds, lost = Counts(), 0, 0
     for at, (document, found) in enumerate(zip(gold, predicted, strict=True)):
-        if not document.entities and not found:
+        nowhere = () if unlocated is None else unlocated[at]
+        if not document.entities and not found and not nowhere:
             continue
         for entity in found:
             if entity.end > len(document.text):
@@ -173,8 +196,22 @@ def score(
                     f"predicted must lie inside the texts; got [{entity.start}, {entity.end}) in document "
                     f"{document.id!r} of {len(document.text)} characters."
                 )
-        here, same = tally(labelled(document.entities), labelled(found))
+        sides: list[list[Labelled]] = [
+            labelled(document.entities),
+            labelled(found),
+            [((), label) for label in nowhere],
+        ]
+        if dropped:
+            for side, pairs in enumerate(sides):
+                for _, label in pairs:
+                    if label in dropped:
+                        dropped[label][side > 0] += 1
+            sides = [[pair for pair in pairs if pair[1] not in dropped] for pairs in sides]
+        here, same = tally(sides[0], sides[1])
+        for _, label in sides[2]:
+            here[label] = here.get(label, Counts()) + Counts(predicted=1)
         bounds += same
+        lost += len(sides[2])
         for label, count in here.items():
             labels[label] = labels.get(label, Counts()) + count
             total += count
@@ -188,6 +225,22 @@ def score(
         sum(f1s) / len(f1s) if f1s else 0.0,
         dict(sorted(labels.items())),
         len(gold),
+        *_seen(labels, trained_labels),
+        {label: (gold_side, other) for label, (gold_side, other) in dropped.items()},
+        lost,
+    )
+
+
+def _seen(
+    labels: Mapping[str, Counts], trained: Collection[str] | None
+) -> tuple[Counts | None, Counts | None]:
+    """Return the counts of labels that a model was trained on, and of the others."""
+    if trained is None:
+        return None, None
+    known = set(trained)
+    return (
+        sum((count for label, count in labels.items() if label in known), Counts()),
+        sum((count for label, count in labels.items() if label not in known), Counts()),
     )
 
 
