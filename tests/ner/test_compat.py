@@ -6,7 +6,7 @@ import pytest
 
 from assay.errors import DataError
 from assay.ner import Document, Entity, score
-from assay.ner.compat import answer_of, average_f1, compat_counts, item_list, item_set, normalised
+from assay.ner.compat import average_f1, compat_counts, item_list, item_set, normalised
 from tests.golden.b2ner import COUNTS
 
 
@@ -78,18 +78,12 @@ def test_an_average_counts_sets_not_entities_and_leaves_two_out() -> None:
     assert average_f1({"CAIL2022": 1.0}) is None
 
 
-def test_entities_as_an_answer() -> None:
-    document = Document("1", "Bob saw Al; Bob left", (Entity(0, 3, "person"), Entity(8, 10, "person")))
-    assert answer_of(document) == "person: Bob; person: Al"
-    assert answer_of(document, []) == "None"
-
-
 def test_only_compat_merges_what_differs() -> None:
     """One mention of two: by places half is right, as sets of strings all."""
     document = Document("1", "Bob and Bob", (Entity(0, 3, "person"), Entity(8, 11, "person")))
     one = [Entity(0, 3, "person")]
     assert score([document], [one], resamples=0).counts.strict.recall == 0.5
-    assert compat_counts([answer_of(document)], [answer_of(document, one)]).strict.recall == 1
+    assert compat_counts(["person: Bob; person: Bob"], ["person: Bob"]).strict.recall == 1
 
 
 def test_refusals() -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from assay.errors import DataError
-from assay.ner.document import Document, Entity
 from assay.ner.score import Counts
 
-NO_ENTITIES = "None"
 LEFT_OUT = ("math-junior", "CAIL2022")  # sets that no average counts
 
 _TIGHT = re.compile(r" ?([,:().;_'-]) ?")
@@ -85,13 +83,6 @@ def _spread(answer: str) -> str:
     return ";".join(items)
 
 
-def answer_of(document: Document, entities: Iterable[Entity] | None = None) -> str:
-    """Return entities of a document, by default its own, as the answer that names them: ``label: words; ...``."""
-    chosen = document.entities if entities is None else entities
-    items = [f"{entity.label}: {document.surface(entity)}" for entity in chosen]
-    return "; ".join(items) or NO_ENTITIES
-
-
 def compat_counts(
     gold: Sequence[str],
     predicted: Sequence[str],
@@ -136,20 +127,31 @@ def compat_counts(
     >>> counts.correct, counts.missed, counts.spurious
     (1, 1, 1)
     """
+    return sum(sample_counts(gold, predicted, gpt=gpt, ignore_labels=ignore_labels), Counts())
+
+
+def sample_counts(
+    gold: Sequence[str],
+    predicted: Sequence[str],
+    *,
+    gpt: bool = False,
+    ignore_labels: Collection[str] = (),
+) -> list[Counts]:
+    """Return what `compat_counts` sums, of each sample."""
     if len(gold) != len(predicted):
         raise DataError(
             f"predicted must hold an answer for each of {len(gold)} samples; got {len(predicted)}."
         )
     dropped = tuple(f"{normalised(label)}:" for label in ignore_labels)
-    total = Counts()
+    counts = []
     for theirs, ours in zip(gold, predicted, strict=True):
         right, found = item_set(theirs), item_set(ours, gpt=gpt)
         if dropped:
             right, found = (
                 frozenset(item for item in side if not item.startswith(dropped)) for side in (right, found)
             )
-        total += Counts(len(right), len(found), correct=len(right & found))
-    return total
+        counts.append(Counts(len(right), len(found), correct=len(right & found)))
+    return counts
 
 
 def average_f1(f1s: Mapping[str, float]) -> float | None:

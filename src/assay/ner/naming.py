@@ -28,9 +28,10 @@ class Naming:
         """Return the labels under ``raw`` or ``standard`` names."""
         return tuple(self.to_standard if choice("naming", naming, NAMINGS) == "raw" else self.to_raw)
 
-    def of(self, predicted: Sequence[Sequence[Entity]]) -> str:
-        """Return the naming that has more of the labels of predicted entities; standard where both have as many."""
+    def of(self, predicted: Sequence[Sequence[Entity]], unlocated: Sequence[str] = ()) -> str:
+        """Return the naming that has more of the labels of predictions; standard where both have as many."""
         counts = Counter(entity.label for entities in predicted for entity in entities)
+        counts.update(unlocated)
         raw, standard = (sum(counts[label] for label in self.labels(naming)) for naming in NAMINGS)
         return "raw" if raw > standard else "standard"
 

@@ -39,7 +39,7 @@ _SPLITS = {
 _ORDER = ("train", "dev", "test")
 _NOT_DATA = re.compile(
     r"(?i)(\.|licen[cs]e|copying|readme|notice|citation|changelog|entity-list|labels\.json|dataset_infos?\.json|"
-    r"dataset_dict\.json|state\.json|manifest\.json|config\.json|cache-)|.*\.(md|py|html|pdf|sh|yaml|yml|cfg|conf|lock|zip)$"
+    r"dataset_dict\.json|state\.json|manifest\.json|config\.json|answers\.jsonl|cache-)|.*\.(md|py|html|pdf|sh|yaml|yml|cfg|conf|lock|zip)$"
 )
 _HAN = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")
 _NAMED_LANGUAGE = re.compile(r"NER_(en|zh)")

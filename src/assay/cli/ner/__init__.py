@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from assay.cli.ner import build, crossval, decide, example, prune, records, review, screen, taxonomy
 from assay.cli.ner import crossval, decide, example, export, records, review, screen
+from assay.cli.ner import crossval, decide, example, export, records, review, score, screen
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     example.example,
@@ -23,4 +24,5 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     build.build,
     prune.prune,
     export.export,
+    score.score,
 )
