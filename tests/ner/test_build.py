@@ -118,7 +118,7 @@ def test_errors_that_check_finds_can_stop(tmp_path):
         Corpus("a", (Document("1", "a b", twice, "en", "a", "train"),)), tmp_path / "a", format="documents"
     )
     assert [finding.kind for finding in build(recipe("a"), folder=tmp_path).findings] == ["duplicate"]
-    with pytest.raises(DataError, match="1 errors were found, first: a .train.: document 1: thing"):
+    with pytest.raises(DataError, match=r"1 errors were found, first: a .train.: document 1: thing"):
         build(recipe("a", check="error"), folder=tmp_path)
 
 

@@ -62,8 +62,8 @@ def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli.ner.build import build
     from assay.cli.ner.crossval import crossval
     from assay.cli.ner.decide import apply
-    from assay.cli.ner.prune import prune
     from assay.cli.ner.export import export
+    from assay.cli.ner.prune import prune
     from assay.cli.ner.screen import screen
 
     return {

@@ -127,7 +127,9 @@ def train_gliner(
     between("dropout", dropout, 0, 1)
     if threads is not None:
         whole("threads", threads, 1)
-    options = {name: value for name, value in locals().items() if name not in ("documents", "labels", "progress")}
+    options = {
+        name: value for name, value in locals().items() if name not in ("documents", "labels", "progress")
+    }
     options |= {"base": str(base), "output": str(output)}
     asked = _inventories(documents, labels)
     require("gliner", "gliner", "training of GLiNER")
@@ -246,7 +248,9 @@ def _batches(
             if done == steps:
                 return
             done += 1
-            yield [_asked(rows[at], asked[rows[at]["corpus"]], most, rng) for at in pool[start : start + size]]
+            yield [
+                _asked(rows[at], asked[rows[at]["corpus"]], most, rng) for at in pool[start : start + size]
+            ]
 
 
 def _asked(row: Row, labels: Sequence[str], most: int, rng: np.random.Generator) -> Row:

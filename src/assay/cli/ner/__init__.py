@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.ner import build, crossval, decide, example, prune, records, review, screen, taxonomy
-from assay.cli.ner import crossval, decide, example, export, records, review, screen
-from assay.cli.ner import crossval, decide, example, export, records, review, score, screen
+from assay.cli.ner import (
+    build,
+    crossval,
+    decide,
+    example,
+    export,
+    prune,
+    records,
+    review,
+    score,
+    screen,
+    taxonomy,
+)
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     example.example,
