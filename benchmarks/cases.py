@@ -14,6 +14,7 @@ from benchmarks.large import LARGE
 from benchmarks.machine import peak_gb
 from benchmarks.measures import measures_10000, measures_52002, spectrum_5000
 from benchmarks.ner import ner_planted, ner_published, ner_shared, ner_speed
+from benchmarks.ner_build import ner_build
 from benchmarks.timing import floor, timed
 from benchmarks.vectors import clusters, pool
 
@@ -230,5 +231,6 @@ CASES = {
         ner_shared,
         ner_published,
         ner_crossval,
+        ner_build,
     )
 } | LARGE

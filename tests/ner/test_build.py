@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 from assay.errors import DataError
 from assay.ner import Corpus, Document, Entity, build, read_recipe, write_corpus
-from assay.ner.build import write_built
+from assay.ner.build import REASONS, STEPS, write_built
 from assay.ner.recipes import Recipe
+from assay.ner.standard import mapping_decisions
+from assay.ner.taxonomy import Source, Taxonomy, Type, sources, universal
 
 
 @pytest.fixture
@@ -20,7 +23,7 @@ def mini():
 
 
 def recipe(*corpora: dict | str, **said) -> Recipe:
-    plain = {"name": "own", "mapping": "none", "prune": None, "near": None, "leakage": None}
+    plain = {"name": "own", "mapping": "none", "prune": None}
     return Recipe.model_validate(plain | said | {"corpora": list(corpora)})
 
 
@@ -36,14 +39,37 @@ def made(folder: Path, name: str, **splits: list[str]) -> None:
 
 def test_every_document_is_kept_or_dropped_with_a_reason(mini):
     built = build(read_recipe("mini"), data=mini)
-    read = sum(count.documents for count in built.counts if count.step == "read")
-    kept = sum(len(c.documents) for role in (built.train, built.dev, built.test) for c in role)
-    assert read == kept + len(built.dropped) == 726
-    assert len({(d.corpus, d.document) for d in built.dropped}) == len(built.dropped)
-    assert {d.reason for d in built.dropped} >= {"split"}
-    assert all(d.split == "train" for d in built.dropped if d.corpus == "chatter")
-    assert {corpus.name for corpus in built.train} == {"dispatch", "civics", "ribao", "wenku"}
-    assert "chatter" in {corpus.name for corpus in built.test}
+    kept = [document for corpus in built.corpora for document in corpus.documents]
+    assert len(kept) + len(built.dropped) == 726
+    gone = {(one.corpus, one.document) for one in built.dropped}
+    assert len(gone) == len(built.dropped)
+    assert gone.isdisjoint((document.corpus, document.id) for document in kept)
+    assert {one.reason for one in built.dropped} == {"split", "test", "quota", "negative"}
+    assert {one.reason for one in built.dropped} <= REASONS.keys()
+    assert {one.split for one in built.dropped if one.corpus == "chatter"} == {"train"}
+    [leak] = [one for one in built.dropped if one.reason == "test"]
+    assert (leak.corpus, leak.split, leak.partner) == ("dispatch", "train", "dispatch/test:38")
+
+
+def test_counts_follow_from_what_is_dropped(mini):
+    built = build(read_recipe("mini"), data=mini)
+    train = {row["step"]: row for row in built.totals() if row["role"] in ("all", "train")}
+    reasons = Counter(one.reason for one in built.dropped)
+    assert list(train) == ["read", "roles", "apply", *STEPS]
+    assert train["roles"]["documents"] - train["leakage"]["documents"] == reasons["test"]
+    assert train["near copies"]["documents"] - train["prune"]["documents"] == (
+        reasons["quota"] + reasons["negative"]
+    )
+    assert train["prune"]["documents"] == len(built.of("train"))
+    assert train["prune"]["entities"] == sum(len(document.entities) for document in built.of("train"))
+    assert train["prune"]["empty"] == sum(not document.entities for document in built.of("train"))
+    for step in train:
+        rows = [count for count in built.counts if count.step == step and count.role in ("all", "train")]
+        whole = next(count for count in rows if not count.corpus)
+        parts = [count for count in rows if count.corpus]
+        assert whole.corpora == sum(count.documents > 0 for count in parts)
+        for name in ("documents", "empty", "entities"):
+            assert getattr(whole, name) == sum(getattr(count, name) for count in parts)
 
 
 def test_labels_get_the_names_of_the_recipe_and_those_that_it_does_not_name_keep_theirs(mini):
@@ -51,10 +77,73 @@ def test_labels_get_the_names_of_the_recipe_and_those_that_it_does_not_name_keep
     names = {(row.corpus, row.label): (row.name, row.how) for row in built.labels}
     assert names["civics", "city"] == names["dispatch", "LOC"] == ("place", "decided")
     assert names["chatter", "person"] == ("person", "raw")
-    labels = {e.label for c in built.train for d in c.documents for e in d.entities}
-    assert labels <= {name for name, _ in names.values()}
+    kept = Counter((d.corpus, e.label) for d in built.of("train") for e in d.entities)
+    by_name: Counter[tuple[str, str]] = Counter()
     for row in built.labels:
+        by_name[row.corpus, row.name] += row.kept
         assert row.kept <= row.entities
+    assert +by_name == kept
+
+
+def test_without_pruning_leaks_and_copies_go_all_the_same(tmp_path):
+    long = "the old mill stands by the river and turns its wheel all day"
+    made(tmp_path, "a", train=[long, f"{long}!", "one of a kind", "a b"], dev=["a b"], test=["c d"])
+    made(tmp_path, "b", train=[long, "c  d", "another thing altogether"])
+    built = build(recipe({"name": "a", "role": "both"}, "b"), folder=tmp_path)
+    assert [(d.corpus, d.id) for d in built.of("train")] == [
+        ("a", "train-0"),
+        ("a", "train-2"),
+        ("b", "train-2"),
+    ]
+    assert [(one.corpus, one.document, one.reason, one.partner) for one in built.dropped] == [
+        ("a", "train-1", "near_copy", "a/train-0"),
+        ("a", "train-3", "test", "a/dev-0"),
+        ("b", "train-0", "copy", "a/train-0"),
+        ("b", "train-1", "test", "a/test-0"),
+    ]
+    strict = build(recipe({"name": "a", "role": "both"}, "b", near=1.0), folder=tmp_path)
+    assert "near_copy" not in {one.reason for one in strict.dropped}
+    pruned = build(
+        recipe({"name": "a", "role": "both"}, "b", prune={"k": 9, "negatives": 0}), folder=tmp_path
+    )
+    assert {one.reason for one in pruned.dropped} == {"near_copy", "test", "copy"}
+
+
+def test_known_corpora_get_the_names_of_the_universal_taxonomy(tmp_path):
+    source = sources()["wnut17"]
+    taxonomy = universal()
+    for language in ("en", "zh"):
+        decisions = mapping_decisions("posts", source, taxonomy, language=language)
+        by_label = {label: d.name for d in decisions for label in d.labels}
+        for label, raw in source.labels.items():
+            kind = next((kind for kind in taxonomy.living if kind.id == raw.type), None)
+            assert by_label.get(f"posts/{label}") == (kind and getattr(kind, language))
+        assert len({d.name for d in decisions}) == len(decisions)
+
+
+def test_labels_that_come_to_one_type_are_the_same_and_unknown_ones_stay():
+    city = Type(id="city", en="city", zh="城市", replaced_by="town")
+    town = Type(id="town", en="town", zh="城镇")
+    source = Source.model_validate(
+        {
+            "name": "x",
+            "title": "X",
+            "group": "more",
+            "language": "en",
+            "domain": "news",
+            "home": "here",
+            "obtain": "ask",
+            "labels": {
+                "CITY": {"type": "city", "provenance": "read"},
+                "TOWN": {"type": "town", "provenance": "read"},
+                "WHAT": {"type": None, "provenance": "unverified"},
+            },
+        }
+    )
+    [decision] = mapping_decisions("mine", source, Taxonomy(types=(city, town)), language="zh")
+    assert (decision.action, decision.labels, decision.name) == ("same", ("mine/CITY", "mine/TOWN"), "城镇")
+    with pytest.raises(DataError, match="type of x/CITY must be the id of a living type; got 'city'"):
+        mapping_decisions("mine", source, Taxonomy(types=(town,)))
 
 
 def test_decision_files_come_before_the_mapping_and_after_the_labels_of_the_recipe(tmp_path):
@@ -68,11 +157,19 @@ def test_decision_files_come_before_the_mapping_and_after_the_labels_of_the_reci
     def name(**entry) -> str:
         built = build(recipe({"name": "a"} | entry, mapping="all.yaml"), folder=tmp_path)
         assert [decision.labels for decision in built.decisions] == [("a/thing",)]
-        return built.train[0].documents[0].entities[0].label
+        return built.of("train")[0].entities[0].label
 
     assert name() == "shared"
     assert name(decisions="own.yaml") == "own"
     assert name(decisions="own.yaml", labels={"thing": "nearest"}) == "nearest"
+    made(tmp_path, "b", train=["z z"])
+    built = build(recipe("a", {"name": "b", "labels": {"thing": "b's"}}, mapping="all.yaml"), folder=tmp_path)
+    assert [d.action for d in built.decisions] == ["rename", "rename"]
+    built = build(recipe("a", "b", mapping="all.yaml"), folder=tmp_path)
+    assert [(d.action, d.labels) for d in built.decisions] == [("same", ("a/thing", "b/thing"))]
+    (tmp_path / "all.yaml").write_text("- {id: d1, labels: [a/thing], action: ignore}\n", encoding="utf-8")
+    built = build(recipe("a", "b", mapping="all.yaml"), folder=tmp_path)
+    assert [(row.corpus, row.how) for row in built.labels] == [("a", "ignored"), ("b", "unknown")]
     with pytest.raises(DataError, match="mapping must be universal, none or an existing decision file"):
         build(recipe("a", mapping="no.yaml"), folder=tmp_path)
 
@@ -83,10 +180,7 @@ def test_roles_splits_and_limits(tmp_path):
 
     def roles(*corpora: dict) -> dict[str, list[str]]:
         built = build(recipe(*corpora, {"name": "b"}), folder=tmp_path)
-        return {
-            role: [d.id for c in getattr(built, role) for d in c.documents if c.name == "a"]
-            for role in ("train", "dev", "test")
-        }
+        return {role: [d.id for d in built.of(role) if d.corpus == "a"] for role in ("train", "dev", "test")}
 
     train = ["train-0", "train-1", "train-2", "more-0"]
     assert roles({"name": "a"}) == {"train": train, "dev": ["dev-0"], "test": []}
@@ -95,6 +189,7 @@ def test_roles_splits_and_limits(tmp_path):
     chosen = roles({"name": "a", "splits": {"train": ["dev", "none"], "test": ["more"]}})
     assert chosen == {"train": ["dev-0"], "dev": [], "test": ["more-0"]}
     assert len(roles({"name": "a", "limit": 2})["train"]) == 2
+    assert roles({"name": "a", "limit": 2}) == roles({"name": "a", "limit": 2})
     with pytest.raises(DataError, match=r"splits.train of a must be of those that it has \(train, dev, test"):
         roles({"name": "a", "splits": {"train": ["trian"]}})
 
@@ -118,7 +213,7 @@ def test_errors_that_check_finds_can_stop(tmp_path):
         Corpus("a", (Document("1", "a b", twice, "en", "a", "train"),)), tmp_path / "a", format="documents"
     )
     assert [finding.kind for finding in build(recipe("a"), folder=tmp_path).findings] == ["duplicate"]
-    with pytest.raises(DataError, match=r"1 errors were found, first: a .train.: document 1: thing"):
+    with pytest.raises(DataError, match=r"1 errors were found, first: a \(train\): document 1: thing"):
         build(recipe("a", check="error"), folder=tmp_path)
 
 

@@ -9,6 +9,7 @@ import pytest
 from assay.errors import DataError
 from assay.ner import read_recipe, recipes
 from assay.ner.recipes import places, recipe_text
+from assay.ner.taxonomy import sources
 
 OFFICIAL = "bilingual_b2nerd_only", "bilingual_full", "bilingual_idsupervised", "crosslingual_multiconer22"
 
@@ -86,6 +87,12 @@ def test_the_official_splits_have_the_published_numbers_of_corpora():
         "bilingual_idsupervised": (43, 26),
         "crosslingual_multiconer22": (39, 6),
     }
+    listed = {entry.name: entry.role for entry in found["bilingual_b2nerd_only"].corpora}
+    known = {source.name: source.group for source in sources().values() if source.group != "more"}
+    assert listed == known
+    for name, recipe in found.items():
+        if name != "mini":
+            assert all(entry.known is not None or entry.obtain for entry in recipe.corpora), name
     alone, full = (
         {entry.name for entry in found[name].corpora} for name in ("bilingual_b2nerd_only", "bilingual_full")
     )

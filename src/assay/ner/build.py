@@ -4,26 +4,42 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from assay._files import atomic
+from assay._files import atomic, write_json
 from assay.errors import DataError
-from assay.ner.apply import KEY, LabelChange, apply, preview, unify
+from assay.ner.apply import unify
 from assay.ner.check import Finding, check
-from assay.ner.decisions import Decision, read_decisions, write_decisions
-from assay.ner.document import Corpus
+from assay.ner.decisions import Decision, write_decisions
+from assay.ner.document import Corpus, Document
+from assay.ner.export import TARGETS, export
+from assay.ner.instruct import check_labels
+from assay.ner.leakage import leaked
+from assay.ner.prune import prune
+from assay.ner.pruned import REASONS as PRUNED
+from assay.ner.pruned import Disagreement, Dropped, Pruned, TypeRow
 from assay.ner.read import read_corpus
-from assay.ner.recipes import NONE, UNIVERSAL, Entry, Place, Recipe, Role, places
-from assay.ner.standard import AUTHOR, mapping_decisions
-from assay.ner.taxonomy import universal
+from assay.ner.recipes import Entry, Place, Recipe, Role, places
+from assay.ner.redundant import copies, near_copies
+from assay.ner.standard import LabelRow, named, with_kept
 from assay.ner.write import write_corpus
 
 ROLES: tuple[Role, ...] = ("train", "dev", "test")
+STEPS: dict[str, tuple[str, ...]] = {
+    "leakage": ("test", "near_test"),
+    "copies": ("copy",),
+    "near copies": ("near_copy",),
+    "prune": ("quota", "negative", "limit", "strategy"),
+}
+REASONS: dict[str, str] = {
+    "split": "the recipe uses other splits of its corpus",
+    "drawn": "the recipe limits its corpus, and others were drawn",
+    **PRUNED,
+}
 SHOWN = 3
 Progress = Callable[[int, int], None]
 Stage = Callable[[str, str], AbstractContextManager[Progress]]
@@ -31,81 +47,70 @@ Stage = Callable[[str, str], AbstractContextManager[Progress]]
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many documents, entities, labels and documents without entities a role of a corpus has after a step."""
+    """What a role of a corpus, or of all of them (`corpus` ""), holds after a step.
 
-    step: str
-    corpus: str
-    role: str
-    documents: int
-    entities: int
-    labels: int
-    empty: int
-
-
-@dataclass(frozen=True, slots=True)
-class LabelRow:
-    """What became of a raw label: the `name` it got, by what, and its entities as read and in what is trained on.
-
-    `how` is ``mapped`` (with the type and whether its meaning was ``read``), ``decided``, ``raw`` where nothing was
-    asked for, or ``unknown`` where the taxonomy does not say what it means, so that it keeps its own name.
+    `empty` are documents without entities, `labels` different ones.
     """
 
+    step: str
+    role: str
     corpus: str
-    label: str
-    name: str
-    how: str
-    type: str
-    provenance: str
-    decision: str
+    corpora: int
+    documents: int
+    empty: int
     entities: int
-    kept: int
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A document that is not trained on, why, and the document it gave way to where there is one."""
-
-    corpus: str
-    split: str
-    document: str
-    reason: str
-    partner: str = ""
+    labels: int
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
     """One training set and how it came to be.
 
-    `train`, `dev` and `test` hold a corpus for each that has documents there, in the order of the recipe, their
-    documents' `split` the role and ``meta["split"]`` that of their file. `missing` are corpora that were left out
-    because they are not there. `readings` say how each was read. `files` are the decision files that were used.
+    corpora
+        In the order of the recipe. A document's `split` is its role, and ``meta["split"]`` that of its file where it
+        has another name.
+    counts
+        Of all corpora and of each, by role, after reading, the choice of splits (``roles``), mapping (``apply``), and
+        each of `STEPS`, which concern the training documents alone.
+    labels
+        What became of every raw label.
+    dropped
+        Every document that is in none of the corpora, with a reason of `REASONS`.
+    findings, decisions
+        What `assay.ner.check` found, and all that was applied.
+    missing
+        Corpora that were left out because they are not there.
+    pruned
+        What `assay.ner.prune` returned, None where the recipe has no pruning.
+    paths, files
+        Of the corpora and of the decision files that were read.
     """
 
     recipe: Recipe
-    train: tuple[Corpus, ...]
-    dev: tuple[Corpus, ...]
-    test: tuple[Corpus, ...]
+    corpora: tuple[Corpus, ...]
     counts: tuple[Count, ...]
     labels: tuple[LabelRow, ...]
     dropped: tuple[Dropped, ...]
     findings: tuple[Finding, ...]
     decisions: tuple[Decision, ...]
     missing: tuple[Place, ...]
+    pruned: Pruned | None
     paths: tuple[Path, ...]
     files: tuple[Path, ...]
 
+    def of(self, role: str) -> list[Document]:
+        """Return the documents of a role: ``train``, ``dev`` or ``test``."""
+        return [
+            document for corpus in self.corpora for document in corpus.documents if document.split == role
+        ]
+
     def totals(self) -> list[dict[str, Any]]:
-        """Return documents, entities and different labels of each step and role over all corpora."""
-        rows: dict[tuple[str, str], dict[str, Any]] = {}
-        for count in self.counts:
-            row = rows.setdefault(
-                (count.step, count.role),
-                {"step": count.step, "role": count.role, "corpora": 0, "documents": 0, "entities": 0},
-            )
-            row["corpora"] += 1
-            row["documents"] += count.documents
-            row["entities"] += count.entities
-        return list(rows.values())
+        """Return what all corpora hold after each step, a row a role."""
+        return [
+            {key: value for key, value in asdict(count).items() if key != "corpus"}
+            for count in self.counts
+            if not count.corpus
+        ]
 
 
 @contextmanager
@@ -123,6 +128,9 @@ def build(
 ) -> Built:
     """Make one training set of the corpora of a recipe.
 
+    They are read and checked, their labels get the names that the recipe gives them, and of what is trained on goes
+    what is held out, what stands twice, and what pruning does not keep.
+
     Parameters
     ----------
     recipe
@@ -139,62 +147,75 @@ def build(
     Raises
     ------
     DataError
-        Corpora that are not there (and how to get them), a file that cannot be read, findings where the recipe stops at
-        them, decisions that are not valid, entities that a split leaves open.
+        Corpora that are not there (and how to get them), a file that cannot be read, errors that `check` finds where
+        the recipe stops at them, decisions that are not valid, entities that a split leaves open, labels that no prompt
+        can hold where prompts are exported.
 
     Notes
     -----
-    All corpora are in memory. The same recipe, files and seed give the same result, whatever the order of hashes.
+    All corpora are in memory, some 3 kB a sentence. The same recipe, files and seed give the same result, whatever the
+    order of hashes and the number of threads.
+
+    Held out is what has the role ``dev`` or ``test`` in any corpus: a training document equal or near to one of either
+    goes. Where the recipe prunes, `assay.ner.prune` does all of this; where it does not, copies of equally rich
+    documents go by the order of the recipe.
+
+    Examples
+    --------
+    >>> from importlib.resources import as_file, files
+    >>> from assay.ner import read_recipe
+    >>> with as_file(files("assay.ner") / "builtin" / "mini") as mini:
+    ...     built = build(read_recipe("mini"), data=mini)
+    >>> [(row["step"], row["documents"]) for row in built.totals() if row["role"] == "train"][:2]
+    [('roles', 394), ('apply', 394)]
     """
     at = places(recipe, folder=folder, data=data)
-    missing = [place for place in at if not place.there]
-    if missing and not skip_missing:
-        shown = "; ".join(f"{place.entry.name} ({place.path}): {place.how}" for place in missing[:SHOWN])
-        more = f" And {len(missing) - SHOWN} more." if len(missing) > SHOWN else ""
-        raise DataError(
-            f"corpora must be where the recipe looks for them; {len(missing)} of {len(at)} are not there: "
-            f"{shown}{more} Get them (assay ner recipes RECIPE lists all), name another data folder, or go on without "
-            "them: --skip-missing."
-        )
-    found = [place for place in at if place.there]
-    if not found:
-        raise DataError(f"corpora must be there, at least one; none of {len(at)} is.")
+    found, missing = _there(at, skip_missing)
+    if recipe.export is not None:
+        unknown = [name for name in recipe.export.to if name not in TARGETS]
+        if unknown:
+            raise DataError(f"export.to must be of {', '.join(TARGETS)}; got {unknown[0]!r}.")
     tally = _Tally()
     with stage("read", f"{len(found)} corpora") as progress:
-        whole = []
+        parts = []
         for number, place in enumerate(found):
-            whole.append(_read(recipe, place))
+            whole = _read(recipe, place)
+            tally.read(whole)
+            part, left = _with_roles(place.entry, whole, recipe.seed)
+            parts.append(part)
+            tally.dropped += left
             progress(number + 1, len(found))
-        tally.count("read", whole)
-    parts = []
-    for place, corpus in zip(found, whole, strict=True):
-        parts.append(tally.drop(*_with_roles(place.entry, corpus, recipe.seed)))
     tally.count("roles", parts)
-    with stage("check", f"{tally.documents:,} documents"):
+    with stage("check", f"{sum(len(corpus.documents) for corpus in parts):,} documents"):
         findings = tuple(finding for corpus in parts for finding in check(corpus))
         wrong = [finding for finding in findings if finding.severity == "error"]
         if wrong and recipe.check == "error":
             raise DataError(
                 f"corpora must be sound; {len(wrong)} errors were found, first: {wrong[0].where}: {wrong[0].message}. "
-                "Mend them, or leave check: report in the recipe."
+                "Mend them, or write check: report into the recipe."
             )
     with stage("map", recipe.mapping):
-        applied, labels, decisions, files = _mapped(recipe, found, parts, Path(folder))
+        applied, labels, decisions, files = named(recipe, found, parts, Path(folder))
         tally.count("apply", applied)
-    train = _of_role(applied, "train")
-    if not train:
+        if recipe.export is not None and {*recipe.export.to} != {"gliner"}:
+            for corpus in applied:
+                if corpus.labels:
+                    check_labels(f"labels of {corpus.name}", corpus.labels)
+    if not any(document.split == "train" for corpus in applied for document in corpus.documents):
         raise DataError("corpora must have documents to train on; got none. Check role and splits.")
+    with stage("prune", "nothing" if recipe.prune is None else recipe.prune.strategy) as progress:
+        kept, gone, pruned = _kept(recipe, applied, progress)
+        tally.steps(applied, gone)
     return Built(
         recipe=recipe,
-        train=train,
-        dev=_of_role(applied, "dev"),
-        test=_of_role(applied, "test"),
+        corpora=tuple(corpus for corpus in kept if corpus.documents),
         counts=tuple(tally.counts),
-        labels=_with_kept(labels, train),
+        labels=with_kept(labels, kept),
         dropped=tuple(tally.dropped),
         findings=findings,
         decisions=decisions,
         missing=tuple(missing),
+        pruned=pruned,
         paths=tuple(place.path for place in found),
         files=files,
     )
@@ -206,30 +227,88 @@ class _Tally:
     def __init__(self) -> None:
         self.counts: list[Count] = []
         self.dropped: list[Dropped] = []
-        self.documents = 0
+        self._labels: set[str] = set()
 
-    def count(self, step: str, corpora: Iterable[Corpus]) -> None:
-        self.documents = 0
-        for corpus in corpora:
-            self.documents += len(corpus.documents)
-            roles = {document.split: None for document in corpus.documents} if step != "read" else {"": None}
-            for role in sorted(roles, key=lambda role: ROLES.index(role) if role in ROLES else -1):
-                mine = [d for d in corpus.documents if step == "read" or d.split == role]
-                self.counts.append(
-                    Count(
-                        step,
-                        corpus.name,
-                        role or "all",
-                        len(mine),
-                        sum(len(document.entities) for document in mine),
-                        len({entity.label for document in mine for entity in document.entities}),
-                        sum(not document.entities for document in mine),
-                    )
+    def read(self, corpus: Corpus) -> None:
+        """Count a corpus as it was read, and add it to the first row, which is of all."""
+        mine = _counted("read", "all", corpus.name, corpus.documents)
+        self._labels |= {entity.label for document in corpus.documents for entity in document.entities}
+        all_of_them = self.counts.pop(0) if self.counts else Count("read", "all", "", 0, 0, 0, 0, 0)
+        both = {
+            name: getattr(all_of_them, name) + getattr(mine, name)
+            for name in ("corpora", "documents", "empty", "entities")
+        }
+        self.counts.insert(0, replace(all_of_them, labels=len(self._labels), **both))
+        self.counts.append(mine)
+
+    def count(self, step: str, corpora: Sequence[Corpus], roles: Sequence[Role] = ROLES) -> None:
+        """Count what corpora hold after a step, all of them and then each."""
+        parts = {
+            role: {c.name: [d for d in c.documents if d.split == role] for c in corpora} for role in roles
+        }
+        for role, by_corpus in parts.items():
+            whole = [document for documents in by_corpus.values() for document in documents]
+            corpora_with = sum(bool(documents) for documents in by_corpus.values())
+            if whole:
+                self.counts.append(replace(_counted(step, role, "", whole), corpora=corpora_with))
+        for name in [corpus.name for corpus in corpora]:
+            for role in roles:
+                if parts[role][name]:
+                    self.counts.append(_counted(step, role, name, parts[role][name]))
+
+    def steps(self, corpora: Sequence[Corpus], gone: Iterable[Dropped]) -> None:
+        """Count what is left to train on after each of `STEPS`, and keep why documents went."""
+        reasons = {(one.corpus, one.document): one for one in gone}
+        own = {(c.name, d.id): d.meta.get("split", d.split) for c in corpora for d in c.documents}
+        left = list(corpora)
+        for step, of in STEPS.items():
+            left = [
+                replace(
+                    corpus,
+                    documents=tuple(
+                        d
+                        for d in corpus.documents
+                        if (one := reasons.get((corpus.name, d.id))) is None or one.reason not in of
+                    ),
                 )
+                for corpus in left
+            ]
+            self.count(step, left, ("train",))
+        order = {corpus.name: number for number, corpus in enumerate(corpora)}
+        self.dropped += [replace(one, split=own[one.corpus, one.document]) for one in reasons.values()]
+        self.dropped.sort(key=lambda one: (order.get(one.corpus, -1), one.split, one.document))
 
-    def drop(self, corpus: Corpus, dropped: Iterable[Dropped]) -> Corpus:
-        self.dropped += dropped
-        return corpus
+
+def _counted(step: str, role: str, corpus: str, documents: Collection[Document]) -> Count:
+    return Count(
+        step,
+        role,
+        corpus,
+        1,
+        len(documents),
+        sum(not document.entities for document in documents),
+        sum(len(document.entities) for document in documents),
+        len({entity.label for document in documents for entity in document.entities}),
+    )
+
+
+def _there(at: Sequence[Place], skip_missing: bool) -> tuple[list[Place], list[Place]]:
+    """Return the corpora that are there and those that are not, or raise and say how to get these."""
+    missing = [place for place in at if not place.there]
+    if missing and not skip_missing:
+        shown = "; ".join(f"{place.entry.name} ({place.path}): {place.how}" for place in missing[:SHOWN])
+        more = f" And {len(missing) - SHOWN} more." if len(missing) > SHOWN else ""
+        raise DataError(
+            f"corpora must be where the recipe looks for them; {len(missing)} of {len(at)} are not there: "
+            f"{shown}{more} Get them (assay ner recipes RECIPE lists all), name another data folder, or go on without "
+            "them: --skip-missing."
+        )
+    found = [place for place in at if place.there]
+    if not found:
+        raise DataError(
+            f"corpora must be there, at least one; none of {len(at)} is. Name another data folder."
+        )
+    return found, missing
 
 
 def _read(recipe: Recipe, place: Place) -> Corpus:
@@ -237,8 +316,7 @@ def _read(recipe: Recipe, place: Place) -> Corpus:
     entry, source = place.entry, place.entry.known
     options: dict[str, Any] = {}
     if source is not None and recipe.layout == "names":
-        options |= source.reading
-        options.setdefault("language", source.language)
+        options = {"language": source.language, **source.reading}
     options |= entry.reading.given()
     if entry.language is not None:
         options["language"] = entry.language
@@ -247,188 +325,133 @@ def _read(recipe: Recipe, place: Place) -> Corpus:
 
 def _with_roles(entry: Entry, corpus: Corpus, seed: int) -> tuple[Corpus, list[Dropped]]:
     """Return the documents that have a role, which is their split from now on, and those left out."""
-    there = corpus.splits
-    if entry.splits:
-        role_of: dict[str, Role] = {split: role for role in ROLES for split in entry.splits.get(role, ())}
-        for named_role, named in entry.splits.items():
-            if not set(named) & set(there):
-                has = ", ".join(split or "''" for split in there)
-                raise DataError(
-                    f"splits.{named_role} of {entry.name} must be of those that it has ({has}); got {', '.join(named)}."
-                )
-    elif entry.role == "test":
-        role_of = {"test": "test"} if "test" in there else dict.fromkeys(there, "test")
-    else:
-        held: dict[str, Role] = {"dev": "dev", "test": "test"}
-        role_of = {split: held.get(split, "train") for split in there}
-        if entry.role == "train":
-            role_of.pop("test", None)
-    main = "test" if entry.role == "test" and not entry.splits else "train"
-    chosen = {document.id for document in corpus.documents if role_of.get(document.split) == main}
-    if entry.limit is not None and len(chosen) > entry.limit:
-        chosen = set(sorted(chosen, key=lambda id: (_drawn(seed, corpus.name, id), id))[: entry.limit])
+    role_of = _roles(entry, corpus)
+    main: Role = "test" if entry.role == "test" and not entry.splits else "train"
+    drawn = {document.id for document in corpus.documents if role_of.get(document.split) == main}
+    if entry.limit is not None and len(drawn) > entry.limit:
+        drawn = set(sorted(drawn, key=lambda id: (_hash(seed, corpus.name, id), id))[: entry.limit])
     kept, dropped = [], []
     for document in corpus.documents:
-        role = role_of.get(document.split, "")
-        if not role or (role == main and document.id not in chosen):
-            reason = "limit" if role else "split"
+        role = role_of.get(document.split)
+        if role is None or (role == main and document.id not in drawn):
+            reason = "split" if role is None else "drawn"
             dropped.append(Dropped(corpus.name, document.split, document.id, reason))
-        elif role == document.split:
-            kept.append(document)
-        else:
-            kept.append(replace(document, split=role, meta={**document.meta, "split": document.split}))
+            continue
+        meta = document.meta if role == document.split else {**document.meta, "split": document.split}
+        kept.append(replace(document, split=role, corpus=corpus.name, meta=meta))
     return replace(corpus, documents=tuple(kept)), dropped
 
 
-def _drawn(seed: int, *words: str) -> bytes:
+def _roles(entry: Entry, corpus: Corpus) -> Mapping[str, Role]:
+    """Return what becomes of each split of a corpus that is used."""
+    there = corpus.splits
+    if not entry.splits:
+        if entry.role == "test":
+            return {"test": "test"} if "test" in there else dict.fromkeys(there, "test")
+        held: dict[str, Role] = {"dev": "dev", "test": "test"}
+        return {split: held.get(split, "train") for split in there if split != "test" or entry.role == "both"}
+    for role, splits in entry.splits.items():
+        if not set(splits) & set(there):
+            has = ", ".join(split or "''" for split in there)
+            raise DataError(
+                f"splits.{role} of {entry.name} must be of those that it has ({has}); got {', '.join(splits)}."
+            )
+    return {split: role for role in ROLES for split in entry.splits.get(role, ())}
+
+
+def _hash(seed: int, *words: str) -> bytes:
     return hashlib.sha256("\0".join((str(seed), *words)).encode("utf-8", "surrogatepass")).digest()
 
 
-def _of_role(corpora: Iterable[Corpus], role: str) -> tuple[Corpus, ...]:
-    found = (
-        replace(corpus, documents=tuple(d for d in corpus.documents if d.split == role)) for corpus in corpora
+def _kept(
+    recipe: Recipe, corpora: Sequence[Corpus], progress: Progress
+) -> tuple[Sequence[Corpus], Sequence[Dropped], Pruned | None]:
+    """Return the corpora with what is trained on and what is held out, and why the rest went."""
+    if recipe.prune is None:
+        gone = _guarded(corpora, recipe.near)
+        names = {(one.corpus, one.document) for one in gone}
+        kept = [
+            replace(c, documents=tuple(d for d in c.documents if (c.name, d.id) not in names))
+            for c in corpora
+        ]
+        return kept, gone, None
+    said = recipe.prune
+    dev = [replace(c, documents=tuple(d for d in c.documents if d.split == "dev")) for c in corpora]
+    pruned = prune(
+        corpora,
+        test=[corpus for corpus in dev if corpus.documents],
+        k=said.k,
+        strategy=said.strategy,
+        negatives=said.negatives,
+        max_per_corpus=said.max_per_corpus,
+        max_per_language=said.max_per_language,
+        near=recipe.near,
+        encoder=said.encoder,
+        seed=recipe.seed if said.seed is None else said.seed,
+        budget=said.budget,
+        progress=progress,
     )
-    return tuple(corpus for corpus in found if corpus.documents)
+    return pruned.corpora, pruned.dropped, pruned
 
 
-def _mapped(
-    recipe: Recipe, found: Sequence[Place], corpora: Sequence[Corpus], folder: Path
-) -> tuple[list[Corpus], list[LabelRow], tuple[Decision, ...], tuple[Path, ...]]:
-    """Return the corpora under new names, each label's fate, the decisions, and the files that these are from."""
-    files: dict[Path, None] = {}
-    used: dict[str, Decision] = {}
-    applied, rows = [], []
-    for place, corpus in zip(found, corpora, strict=True):
-        own, mine = _decided(recipe, place.entry, corpus, folder)
-        files |= dict.fromkeys(mine)
-        home = mine[0].parent if mine else folder
-        by_id = {decision.id: decision for decision in own}
-        for change in preview([corpus], own, folder=home).changes:
-            rows.append(_label_row(recipe, place.entry, change, by_id.get(change.decision)))
-        applied += apply([corpus], own, folder=home, undecided=recipe.undecided)
-        for decision in own:
-            before = used.get(decision.id)
-            labels = (*before.labels, *decision.labels) if before else decision.labels
-            action = "merge" if before and before.name else decision.action
-            used[decision.id] = decision.model_copy(update={"labels": labels, "action": action})
-    return applied, rows, tuple(used.values()), tuple(files)
+def _guarded(corpora: Sequence[Corpus], near: float) -> list[Dropped]:
+    """Return the training documents that are held out, too, or that others say, in the order of the recipe."""
+    train = [document for corpus in corpora for document in corpus.documents if document.split == "train"]
+    held = [document for corpus in corpora for document in corpus.documents if document.split != "train"]
+    gone: list[Dropped] = []
 
+    def drop(rows: Mapping[int, tuple[Document, str]]) -> list[Document]:
+        for row, (other, reason) in rows.items():
+            one = train[row]
+            gone.append(Dropped(one.corpus, one.split, one.id, reason, f"{other.corpus}/{other.id}"))
+        return [document for row, document in enumerate(train) if row not in rows]
 
-def _decided(
-    recipe: Recipe, entry: Entry, corpus: Corpus, folder: Path
-) -> tuple[list[Decision], tuple[Path, ...]]:
-    """Return the decisions on the labels of a corpus, the nearest first, and the files that they are from."""
-    own = list(_named(entry))
-    files = []
-    shared = None if recipe.mapping in (UNIVERSAL, NONE) else recipe.mapping
-    for file, mine in ((entry.decisions, True), (shared, False)):
-        if file is None:
-            continue
-        path = folder / file
-        if not path.is_file():
-            what = f"decisions of {entry.name} must be" if mine else f"mapping must be {UNIVERSAL}, {NONE} or"
-            raise DataError(f"{what} an existing decision file; there is no {path}.")
-        files.append(path)
-        entries = read_decisions(path).entries
-        if mine:
-            entries = tuple(e.model_copy(update={"id": f"{entry.name}-{e.id}"}) for e in entries)
-        own += _left(entries, corpus.name, own)
-    if len({path.parent for path in files}) > 1:
-        raise DataError(
-            f"decisions of {entry.name} and mapping must lie in one folder, as the files of their splits do; got "
-            f"{' and '.join(map(str, files))}."
-        )
-    source = entry.known
-    if recipe.mapping == UNIVERSAL and source is not None:
-        by_corpus: Literal["en", "zh"] = "zh" if corpus.language == "zh" else "en"
-        language = entry.names or (by_corpus if recipe.names == "corpus" else recipe.names)
-        said = mapping_decisions(corpus.name, source, universal(), language=language)
-        own += _left(said, corpus.name, own)
-    return own, tuple(files)
-
-
-def _named(entry: Entry) -> Iterable[Decision]:
-    """Yield the decisions that the names of labels in a recipe come to."""
-    labels: dict[str, list[str]] = {}
-    for label, name in entry.labels.items():
-        labels.setdefault(name, []).append(f"{entry.name}/{label}")
-    for number, (name, own) in enumerate(labels.items(), 1):
-        yield Decision(
-            id=f"{entry.name}-r{number}",
-            labels=tuple(own),
-            action="rename" if len(own) == 1 else "merge",
-            name=name,
-            author="recipe",
-        )
-
-
-def _left(entries: Iterable[Decision], corpus: str, before: Sequence[Decision]) -> list[Decision]:
-    """Return what decisions say of the labels of a corpus that were not decided before."""
-    done = {label for decision in before for label in decision.labels}
-    left = []
-    for entry in entries:
-        labels = tuple(
-            label for label in entry.labels if label.partition("/")[0] == corpus and label not in done
-        )
-        if not labels or entry.action == "ignore":
-            continue
-        action = "rename" if len(labels) == 1 and entry.action in ("same", "merge") else entry.action
-        left.append(entry.model_copy(update={"labels": labels, "action": action}))
-    return left
-
-
-def _label_row(recipe: Recipe, entry: Entry, change: LabelChange, decision: Decision | None) -> LabelRow:
-    source = entry.known
-    raw = source.labels.get(change.label) if source is not None else None
-    if decision is None:
-        how = "raw" if recipe.mapping == NONE else "unknown"
-    else:
-        how = "mapped" if decision.author == AUTHOR else "decided"
-    told = raw if how == "mapped" else None
-    return LabelRow(
-        change.corpus,
-        change.label,
-        change.name,
-        how,
-        (told.type or "") if told else "",
-        told.provenance if told else "",
-        change.decision,
-        change.entities,
-        0,
+    leaks = leaked(train, held, near=near)
+    train = drop(
+        {row: (held[at], "test" if share == 1.0 else "near_test") for row, (at, share) in leaks.items()}
     )
+    train = drop({row: (train[at], "copy") for row, at in copies(train).items()})
+    drop({row: (train[at], "near_copy") for row, (at, _) in near_copies(train, near=near).items()})
+    return gone
 
 
-def _with_kept(rows: Sequence[LabelRow], train: Iterable[Corpus]) -> tuple[LabelRow, ...]:
-    """Return the rows of labels with the entities that are trained on."""
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for corpus in train:
-        for document in corpus.documents:
-            for entity in document.entities:
-                mark = entity.meta.get(KEY)
-                label = mark["label"] if isinstance(mark, Mapping) and "label" in mark else entity.label
-                counts[corpus.name, label, entity.label] += 1
-    return tuple(replace(row, kept=counts[row.corpus, row.label, row.name]) for row in rows)
-
-
-def write_built(built: Built, folder: str | Path) -> None:
-    """Write a training set into an existing folder: documents, what became of labels and documents, counts, decisions.
+def write_built(
+    built: Built, folder: str | Path, *, progress: Progress | None = None
+) -> dict[str, Any] | None:
+    """Write a training set into an existing folder, and return what its exports hold, counted.
 
     ``train.jsonl``, ``dev.jsonl`` and ``test.jsonl`` are assay's own documents, each with its corpus, raw labels and
-    decisions. ``counts.tsv`` has a row a step, corpus and role, ``labels.tsv`` one a raw label, ``dropped.tsv`` one a
-    document that is not trained on, ``findings.tsv`` one a finding, ``decisions.yaml`` every decision that was applied.
+    decisions; every export has a folder of its shape. ``counts.tsv`` has a row a step, role and corpus, ``labels.tsv``
+    one a raw label, ``types.tsv`` one a label and corpus that was pruned, ``dropped.tsv`` one a document that is not
+    used, ``disagreements.tsv`` one a copy that was annotated otherwise, ``findings.tsv`` one a finding;
+    ``decisions.yaml`` has every decision that was applied, ``prune.json`` how redundant the rest is.
     """
     place = Path(folder)
-    write_corpus(
-        unify([*built.train, *built.dev, *built.test], name=built.recipe.name),
-        place,
-        format="documents",
-        overwrite=True,
-    )
+    one = unify(built.corpora, name=built.recipe.name)
+    write_corpus(one, place, format="documents", overwrite=True)
     write_decisions(place / "decisions.yaml", built.decisions)
-    _table(place / "counts.tsv", Count, built.counts)
-    _table(place / "labels.tsv", LabelRow, built.labels)
-    _table(place / "dropped.tsv", Dropped, built.dropped)
-    _table(place / "findings.tsv", Finding, built.findings)
+    tables: dict[str, tuple[type[Any], Iterable[Any]]] = {
+        "counts": (Count, built.counts),
+        "labels": (LabelRow, built.labels),
+        "dropped": (Dropped, built.dropped),
+        "findings": (Finding, built.findings),
+    }
+    if built.pruned is not None:
+        tables["types"] = (TypeRow, built.pruned.types)
+        tables["disagreements"] = (Disagreement, built.pruned.disagreements)
+        report = built.pruned.report()
+        write_json(
+            place / "prune.json",
+            {key: report[key] for key in report if key not in ("types", "disagreements")},
+        )
+    for name, (kind, rows) in tables.items():
+        _table(place / f"{name}.tsv", kind, rows)
+    said = built.recipe.export
+    if said is None:
+        return None
+    options = said.model_dump(exclude={"seed"})
+    seed = built.recipe.seed if said.seed is None else said.seed
+    return export(built.corpora, place, seed=seed, title=built.recipe.name, progress=progress, **options)
 
 
 def _table(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
@@ -436,4 +459,6 @@ def _table(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
     with atomic(path, "w") as f:
         writer = csv.writer(f, delimiter="\t", lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([getattr(row, column) for column in columns] for row in rows)
+        for row in rows:
+            values = [getattr(row, column) for column in columns]
+            writer.writerow(["; ".join(value) if isinstance(value, tuple) else value for value in values])

@@ -115,15 +115,40 @@ class Entry(_Frozen):
 
 
 class Prune(_Frozen):
-    """What is kept for training, see `assay.ner.prune`; `max_per_language` and `max_per_corpus` count documents."""
+    """What is kept for training: options of `assay.ner.prune`; `seed` is by default that of the recipe."""
 
     strategy: Text = "quota"
     k: Whole = 400
-    negatives: Share = 0.1
-    max_per_corpus: Whole | None = None
-    max_per_language: Whole | None = None
+    negatives: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    max_per_corpus: Whole | Mapping[Text, Whole] | None = None
+    max_per_language: Whole | Mapping[Text, Whole] | None = None
     encoder: Text = "tfidf"
+    budget: Whole | None = None
     seed: int | None = None
+
+
+class Export(_Frozen):
+    """Files for training, each shape in a folder of its name: see `assay.ner.export`.
+
+    `descriptions` ``universal`` has prompts say what labels mean; `seed` is by default that of the recipe.
+    """
+
+    to: Annotated[tuple[Text, ...], Field(min_length=1)]
+    labels: Literal["corpus", "all"] = "corpus"
+    training: bool | None = None
+    max_labels: Whole = 18
+    label_dropout: Share = 0.1
+    shuffle: bool = True
+    descriptions: Literal["universal"] | None = None
+    examples: Annotated[int, Field(strict=True, ge=0)] = 0
+    max_chars: Whole | None = None
+    on_long: Literal["error", "skip"] = "error"
+    seed: int | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shapes_alone(cls, value: Any) -> Any:
+        return {"to": value} if isinstance(value, list) else value
 
 
 class Recipe(_Frozen):
@@ -145,13 +170,13 @@ class Recipe(_Frozen):
         What becomes of entities that a split does not decide: ``error``, or ``keep-raw``.
     check
         ``report`` what `assay.ner.check` finds and go on, or stop where that is an ``error``.
-    leakage, near
-        Jaccard likeness (0 to 1) from which a training document is dropped for one that is held out; from which two
-        training documents are one. None for equal texts only.
+    near
+        Jaccard index of character 5-grams, above 0 and at most 1, from which a training document is dropped for one
+        that is held out or for another one; at 1 only texts that are the same.
     prune
-        What is kept; None keeps all.
+        What is kept; None keeps all that is no leak and no copy.
     export
-        Formats of the files for training, each in a folder of its name.
+        Files for training, or only their shapes, such as ``[b2ner]``; None writes assay's own documents alone.
     seed
         Of every draw.
     """
@@ -165,10 +190,9 @@ class Recipe(_Frozen):
     undecided: Literal["error", "keep-raw"] = "error"
     check: Literal["report", "error"] = "report"
     corpora: Annotated[tuple[Entry, ...], Field(min_length=1)]
-    leakage: Near | None = 0.8
-    near: Near | None = 0.8
+    near: Near = 0.8
     prune: Prune | None = Prune()
-    export: tuple[Text, ...] = ()
+    export: Export | None = None
     seed: int = 0
 
     @field_validator("corpora")
@@ -295,6 +319,8 @@ def _said(found: Mapping[str, Any], error: Any) -> str:
             loc[1] += 1
     elif loc[:1] == ["prune"]:
         fields = Prune.model_fields
+    elif loc[:1] == ["export"]:
+        fields = Export.model_fields
     place = ".".join(map(str, loc))
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(loc[-1]), fields, n=1)

@@ -21,7 +21,7 @@ def test_it_writes_the_set_and_what_became_of_everything_and_runs_again(assay: A
     done = assay("ner", "build", "mini", "--data", "mini", "-o", "out", "--format", "json")
     assert done.code == 0, done.err
     steps = json.loads(done.out)
-    assert steps[0] == {"step": "read", "role": "all", "corpora": 5, "documents": 726, "entities": 970}
+    assert [steps[0][name] for name in ("step", "role", "corpora", "documents")] == ["read", "all", 5, 726]
     assert "minutes" in done.err
     manifest = json.loads(Path("out/manifest.json").read_text())
     assert manifest["command"] == "build"
@@ -29,7 +29,8 @@ def test_it_writes_the_set_and_what_became_of_everything_and_runs_again(assay: A
     assert {entry["role"] for entry in manifest["inputs"]} == {"corpus"}
     lines = Path("out/dropped.tsv").read_text(encoding="utf-8").splitlines()
     rows = list(csv.DictReader(lines, delimiter="\t"))
-    assert len(rows) == manifest["counts"]["dropped"]
+    assert len(rows) == sum(manifest["counts"]["dropped"].values())
+    assert Path("out/b2ner/NER_zh/ribao/train.json").is_file()
     assert assay("run", "out/manifest.json", "-o", "again").code == 0
     again = {p.relative_to("again"): p.read_bytes() for p in Path("again").rglob("*") if p.is_file()}
     before = {p.relative_to("out"): p.read_bytes() for p in Path("out").rglob("*") if p.is_file()}

@@ -54,11 +54,13 @@ def build(
     dropped.tsv why each document is not trained on.
     """
     given = dict(locals())
+    from collections import Counter
+
     from assay._check import choice
     from assay.cli import console, manifest
     from assay.cli.output import open_folder, staged
+    from assay.ner.build import REASONS, ROLES, write_built
     from assay.ner.build import build as make
-    from assay.ner.build import write_built
     from assay.ner.recipes import places
 
     choice("format", format, console.FORMATS)
@@ -77,8 +79,10 @@ def build(
             f"{len(unknown)} labels keep their own names, since their types are not known: {names}{more}"
         )
     rows = built.totals()
-    with talk.stage("write", str(target)), staged(target) as stage:
-        write_built(built, stage)
+    with talk.stage("write", str(target)) as progress, staged(target) as stage:
+        exported = write_built(built, stage, progress=progress)
+        reasons = Counter(one.reason for one in built.dropped)
+        dropped = {reason: reasons[reason] for reason in REASONS if reasons[reason]}
         manifest.write(
             stage,
             build,
@@ -91,19 +95,20 @@ def build(
             counts={
                 "corpora": len(built.paths),
                 "missing": len(built.missing),
-                "train": sum(len(corpus.documents) for corpus in built.train),
-                "dropped": len(built.dropped),
+                **{role: len(built.of(role)) for role in ROLES},
+                "dropped": dropped,
                 "unknown labels": len(unknown),
+                "exported": exported,
             },
             results=rows,
             talk=talk,
         )
     console.show(rows, format)
+    told = ", ".join(f"{count:,} {reason}" for reason, count in dropped.items())
+    talk.say(f"not used: {told or 'nothing'}; see dropped.tsv")
     memory = console.peak_bytes()
-    talk.say(
-        f"wrote {target} in {sum(talk.seconds.values()) / 60:.1f} minutes"
-        + (f", {console.human_bytes(memory)} at the most" if memory else "")
-    )
+    most = f", {console.human_bytes(memory)} of memory at the most" if memory else ""
+    talk.say(f"wrote {target} in {sum(talk.seconds.values()) / 60:.1f} minutes{most}")
 
 
 def _recipe(name: str, *, layout: str | None, mapping: str | None) -> tuple[Recipe, Path, str | None]:
