@@ -194,6 +194,21 @@ def test_roles_splits_and_limits(tmp_path):
         roles({"name": "a", "splits": {"train": ["trian"]}})
 
 
+def test_the_data_that_b2nerd_gives_out_is_read_where_it_lies_under_its_own_names(tmp_path):
+    made(tmp_path, "a", train=["a b", "c d"], test=["e f"])
+    [one] = build(recipe({"name": "a", "role": "both"}), folder=tmp_path).corpora
+    write_corpus(one, tmp_path / "NER_en/CoNLL 2003", format="b2nerd")
+    write_corpus(one, tmp_path / "NER_zh/CLUENER", format="b2nerd")
+    said = read_recipe("bilingual_b2nerd_only").model_copy(
+        update={"layout": "b2nerd", "mapping": "none", "prune": None}
+    )
+    built = build(said, data=tmp_path, skip_missing=True)
+    assert len(built.missing) == 52
+    assert {d.corpus for d in built.of("train")} == {"conll2003"}
+    assert {d.corpus for d in built.of("test")} == {"cluener"}
+    assert {row.how for row in built.labels} == {"raw"}
+
+
 def test_missing_corpora_are_named_with_the_way_to_get_them(tmp_path):
     made(tmp_path, "a", train=["a b"])
     said = recipe("a", {"name": "ours", "obtain": "Ask the archive."}, "wnut17")

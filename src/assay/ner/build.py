@@ -153,8 +153,8 @@ def build(
 
     Notes
     -----
-    All corpora are in memory, some 3 kB a sentence. The same recipe, files and seed give the same result, whatever the
-    order of hashes and the number of threads.
+    All corpora are in memory: 1 GB for 55,000 sentences, with pruning. The same recipe, files and seed give the same
+    result, whatever the order of hashes and the number of threads.
 
     Held out is what has the role ``dev`` or ``test`` in any corpus: a training document equal or near to one of either
     goes. Where the recipe prunes, `assay.ner.prune` does all of this; where it does not, copies of equally rich

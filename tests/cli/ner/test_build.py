@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,24 @@ def test_it_writes_the_set_and_what_became_of_everything_and_runs_again(assay: A
     before = {p.relative_to("out"): p.read_bytes() for p in Path("out").rglob("*") if p.is_file()}
     assert {p for p in before if before[p] != again.get(p)} == {Path("manifest.json")}
     assert again.keys() == before.keys()
+
+
+@pytest.mark.usefixtures("example")
+def test_the_order_of_hashes_and_the_number_of_threads_change_nothing():
+    contents = []
+    program = "from assay.cli import main; main()"
+    for number, environment in enumerate(
+        ({"PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "1"}, {"PYTHONHASHSEED": "2"})
+    ):
+        command = ["ner", "build", "mini", "--data", "mini", "-o", f"out{number}", "--quiet"]
+        environment = {**os.environ, **environment}
+        subprocess.run(
+            [sys.executable, "-c", program, *command], check=True, capture_output=True, env=environment
+        )
+        out = Path(f"out{number}")
+        contents.append({p.relative_to(out): p.read_bytes() for p in out.rglob("*") if p.is_file()})
+        del contents[-1][Path("manifest.json")]
+    assert contents[0] == contents[1]
 
 
 @pytest.mark.usefixtures("example")
