@@ -15,6 +15,7 @@ from benchmarks.machine import peak_gb
 from benchmarks.measures import measures_10000, measures_52002, spectrum_5000
 from benchmarks.ner import ner_planted, ner_published, ner_shared, ner_speed
 from benchmarks.ner_build import ner_build
+from benchmarks.pruning import ner_near, ner_prune, ner_strategies
 from benchmarks.timing import floor, timed
 from benchmarks.vectors import clusters, pool
 
@@ -232,5 +233,8 @@ CASES = {
         ner_published,
         ner_crossval,
         ner_build,
+        ner_prune,
+        ner_near,
+        ner_strategies,
     )
 } | LARGE
