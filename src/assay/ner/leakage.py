@@ -35,7 +35,7 @@ def leaked(
     Notes
     -----
     Texts are equal after NFC and with runs of white space as one space. Exact, see `assay.ner.near.near_texts`:
-    afterwards no pair of a kept and a test document reaches the limit. 25 MB and half a second for 10,000 sentences.
+    afterwards no pair of a kept and a test document reaches the limit. About 25 bytes a character.
 
     Examples
     --------
