@@ -236,10 +236,12 @@ def test_raw_labels_are_asked_for_and_those_that_end_in_a_digit_are_not_describe
     assert made.target == " organisation: Ada; 17: 4"
 
 
-def test_a_record_with_labels_of_its_own_is_asked_for_these():
+def test_a_record_with_labels_of_its_own_can_be_asked_for_these():
     own = replace(EN, meta={"labels": ["river", "city", "person"]})
-    [made] = instruct([own], ["person", "city"], language="en", training=False)
+    [made] = instruct([own], ["person", "city"], language="en", training=False, own_labels=True)
     assert made.labels == ("river", "city", "person")
+    [made] = instruct([own], ["person", "city"], language="en", training=False)
+    assert made.labels == ("person", "city")
 
 
 def test_descriptions_come_from_the_universal_taxonomy():

@@ -132,7 +132,12 @@ def _header(
 ) -> dict[str, Any]:
     """Return the metadata that the hub reads."""
     header: dict[str, Any] = {"pretty_name": one_line(title)}
-    header |= license_header(license)
+    if license:
+        identifier = re.sub(r"[^a-z0-9.]+", "-", license.lower()).strip("-.")
+        if identifier in _LICENSES.split():
+            header["license"] = identifier
+        else:
+            header |= {"license": "other", "license_name": identifier or one_line(license)}
     stated = [source.get("language") for source in sources]
     codes = [code for one in stated for code in ([one] if isinstance(one, str) else one or ())]
     languages = sorted({code.lower() for code in codes if re.fullmatch(r"[a-zA-Z]{2,3}", str(code))})
@@ -146,16 +151,6 @@ def _header(
         data_files = [{"split": "train", "path": files[0]}]
         header["configs"] = [{"config_name": "default", "data_files": data_files}]
     return header
-
-
-def license_header(license: str | None) -> dict[str, str]:
-    """Return the metadata of a licence; one that the hub does not list is named under ``license: other``."""
-    if not license:
-        return {}
-    identifier = re.sub(r"[^a-z0-9.]+", "-", license.lower()).strip("-.")
-    if identifier in _LICENSES.split():
-        return {"license": identifier}
-    return {"license": "other", "license_name": identifier or one_line(license)}
 
 
 def size_category(rows: int) -> str:

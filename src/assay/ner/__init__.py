@@ -5,9 +5,11 @@ format a file; `check` and `stats` say what is in them. `index` finds every ment
 what each corpus makes of it, `relations` says how two labels relate, `conflicts` makes ranked cards of that, which
 `cards` holds as a file. `crossval` trains `taggers` on one corpus and has `score` compare them on another. `decisions`
 holds what a person makes of the cards, `validate` says what is wrong with that, `apply` changes the corpora and changes
-them back; `taxonomy` has the types that labels come to. `planted` has corpora whose conflicts are known.
+them back; `taxonomy` has the types that labels come to. `instruct` asks for labels in `prompts`, `answers` reads what
+comes back, `export` writes what models are trained on. `planted` has corpora whose conflicts are known.
 """
 
+from assay.ner.answers import Aligned, align, parse_answer
 from assay.ner.apply import Preview, apply, preview, revert, unify
 from assay.ner.build import Built, build
 from assay.ner.cards import Card, Cards, read_cards, write_cards, write_cards_tsv
@@ -16,7 +18,9 @@ from assay.ner.conflicts import conflicts
 from assay.ner.crossval import CrossValidation, cross_validate
 from assay.ner.decisions import Decision, Decisions, Rule, read_decisions, write_decisions
 from assay.ner.document import Corpus, Document, Entity
+from assay.ner.export import export
 from assay.ner.formats import NER_FORMATS
+from assay.ner.instruct import Instruction, instruct
 from assay.ner.planted import planted
 from assay.ner.propose import Proposal, propose
 from assay.ner.prune import compare_strategies, prune
@@ -34,6 +38,7 @@ from assay.ner.write import Loss, write_corpus
 
 __all__ = [
     "NER_FORMATS",
+    "Aligned",
     "Built",
     "Card",
     "Cards",
@@ -45,6 +50,7 @@ __all__ = [
     "Entity",
     "Evidence",
     "Finding",
+    "Instruction",
     "Loss",
     "Preview",
     "Proposal",
@@ -55,12 +61,16 @@ __all__ = [
     "Score",
     "Taxonomy",
     "Thresholds",
+    "align",
     "apply",
     "build",
     "check",
     "compare_strategies",
     "conflicts",
     "cross_validate",
+    "export",
+    "instruct",
+    "parse_answer",
     "planted",
     "preview",
     "propose",

@@ -28,7 +28,7 @@ TARGETS: Mapping[str, str] = {
     "gliner": "GLiNER's rows: tokens and the entities among them",
     "hub": "a data set for the hub: Parquet by split, and its card",
 }
-LABEL_SETS = ("corpus", "all")
+LABEL_SETS = ("corpus", "all", "document")
 TITLE = "Instructions for open NER"
 CHAT_FILE = "chat_template.jinja"
 _ROWS_AT_ONCE = 4096
@@ -77,7 +77,8 @@ def export(
     labels : str
         ``"corpus"``: a document is asked for the labels of its corpus, declared ones first, then others that occur.
         ``"all"``: for those of all corpora of its language, only right where all were annotated for all of them: what
-        a corpus was not annotated for, it says is not there.
+        a corpus was not annotated for, it says is not there. ``"document"``: for those that its record lists as
+        ``labels``, where it does, else for those of its corpus.
     training : bool, optional
         By default the documents of ``train``, or of no split, are made for training and all others for inference.
     max_labels, label_dropout, shuffle, examples, max_chars, on_long, skipped, seed
@@ -135,6 +136,7 @@ def export(
             "examples": examples,
             "max_chars": max_chars,
             "on_long": on_long,
+            "own_labels": labels == "document",
             "seed": seed,
         }
         gone = [] if skipped is None else skipped
@@ -252,7 +254,7 @@ def _parts(corpora: Iterable[Corpus]) -> list[tuple[Corpus, str]]:
 def _asked(parts: Sequence[tuple[Corpus, str]], labels: str) -> dict[tuple[str, str], tuple[str, ...]]:
     """Return the labels of each part, in the order of files."""
     own = {(corpus.name, language): corpus.labels for corpus, language in parts}
-    if labels == "corpus":
+    if labels != "all":
         return own
     every: dict[str, dict[str, None]] = {}
     for (_, language), row in own.items():

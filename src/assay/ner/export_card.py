@@ -11,7 +11,6 @@ from assay.data.card import (
     MARKER,
     NOT_STATED,
     escaped,
-    license_header,
     one_line,
     pairs,
     section,
@@ -45,11 +44,10 @@ def export_card(
     counts: Mapping[str, Any],
     parameters: Mapping[str, Any],
     splits: Mapping[str, int],
-    license: str | None = None,
 ) -> str:
     """Return the README.md of exported instructions: a header for the hub, then how they were made.
 
-    A licence that is not given is "not stated", never guessed from those of the corpora, which the card lists: as the
+    The licence of the whole is "not stated", never guessed from those of the corpora, which the card lists: as the
     corpus has it, else as `assay.ner.taxonomy.sources` knows it by the name of the corpus.
 
     Parameters
@@ -62,15 +60,13 @@ def export_card(
         Tables of the card, as they are.
     splits
         Rows by split, in the order of the files ``data/SPLIT.parquet``.
-    license
-        Of the data set. One that the hub does not list is named under ``license: other``.
     """
     import yaml
 
     languages = {d.language or corpus.language for corpus in corpora for d in corpus.documents}
     named = {split: HUB_NAMES.get(split, split) for split in splits}
     files = [{"split": name, "path": f"data/{name}.parquet"} for name in named.values()]
-    header: dict[str, Any] = {"pretty_name": one_line(title), **license_header(license)}
+    header: dict[str, Any] = {"pretty_name": one_line(title)}
     header |= {
         "language": sorted(code for code in languages if 2 <= len(code) <= 3 and code.isalpha()),
         "task_categories": ["token-classification", "text-generation"],
@@ -85,7 +81,7 @@ def export_card(
         f"{sum(splits.values()):,} instructions for open named entity recognition, made of {len(corpora)} corpora with "
         "`assay`. A prompt names labels; the completion lists the entities of these labels, or says None. "
         "Train on `prompt` + `completion` as they are, between the start and the end token.",
-        f"Licence: {escaped(license) if license else NOT_STATED}. The licences of the corpora hold.",
+        f"Licence: {NOT_STATED}. The licences of the corpora hold.",
         section("Splits", ("split", "rows"), pairs({named[split]: count for split, count in splits.items()})),
         section("Parameters", ("parameter", "value"), pairs(parameters)),
         section("Counts", ("what", "value"), pairs(counts)),

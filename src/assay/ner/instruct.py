@@ -68,6 +68,7 @@ def instruct(
     max_labels: int = 18,
     label_dropout: float = 0.1,
     shuffle: bool = True,
+    own_labels: bool = False,
     descriptions: Mapping[str, str] | None = None,
     examples: int = 0,
     example_pool: Sequence[Document] = (),
@@ -85,8 +86,7 @@ def instruct(
     Parameters
     ----------
     documents : iterable of Document
-        With entities of `labels` only. A document whose `meta` has a list ``labels`` is asked for these instead, as
-        corpora without a common label set have them.
+        With entities of `labels` only.
     labels : sequence of str
         All labels of the corpus, in its order. None of ``, ; : { }`` in them.
     language : str
@@ -101,6 +101,9 @@ def instruct(
         answer. 0.1 is the released program's.
     shuffle : bool
         Ask for labels in a random order.
+    own_labels : bool
+        Ask a document whose `meta` has a list ``labels`` for these instead, as the released program does: so records of
+        corpora without a common label set say what they were annotated for.
     descriptions : mapping of str to str, optional
         What labels mean, without line breaks or ``"``; see `descriptions_of`. Labels without one, and those that end in
         a digit, get none. Not together with `examples`: there is no such prompt.
@@ -169,7 +172,7 @@ def instruct(
     def made() -> Iterator[Instruction]:
         for document in documents:
             name = f"{document.corpus}/{document.id}" if document.corpus else document.id
-            asked = _own(document) or known
+            asked = (_own(document) if own_labels else None) or known
             _check_entities(document, asked, name)
             if training:
                 rng = _rng(seed, "labels", name)

@@ -28,7 +28,8 @@ def export(
         str,
         flag(
             "--labels",
-            help="What a document is asked for: the labels of its corpus, or all of its language.",
+            help="What a document is asked for: the labels of its corpus, all of its language, or those that its "
+            "record lists (document).",
             panel=METHOD,
         ),
     ] = "corpus",
@@ -68,7 +69,11 @@ def export(
     ] = 0,
     max_chars: Annotated[
         int | None,
-        flag("--max-chars", help="Characters of prompt and answer at most; nothing is cut.", panel=METHOD),
+        flag(
+            "--max-chars",
+            help="Characters of a prompt, in training with its answer, at most; nothing is cut.",
+            panel=METHOD,
+        ),
     ] = None,
     on_long: Annotated[
         str, flag("--on-long", help="error: stop at a longer one; skip: leave out and list.", panel=METHOD)
