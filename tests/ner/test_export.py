@@ -129,6 +129,17 @@ def test_label_sets(tmp_path: Path) -> None:
     assert lines(tmp_path / "odd/prompt/test.jsonl")[0]["labels"] == ["city", "gene"]
 
 
+def test_records_say_what_they_are_asked_for(tmp_path: Path) -> None:
+    one = replace(NEWS.documents[-1], meta={"labels": ["lake", "city"]})
+    corpus = replace(NEWS, documents=(one,))
+    export([corpus], tmp_path, to=["prompt"], labels="document")
+    assert lines(tmp_path / "prompt" / "test.jsonl")[0]["labels"] == ["lake", "city"]
+    export([corpus], tmp_path, to=["prompt"], descriptions="universal")
+    [row] = lines(tmp_path / "prompt" / "test.jsonl")
+    assert row["labels"] == ["city", "person", "river"]
+    assert '\nLabel Description: city means "' in row["prompt"]
+
+
 def test_a_unified_corpus_is_asked_for_what_each_source_has(tmp_path: Path) -> None:
     other = Corpus(
         "other", (replace(document("a", "[X1|gene] in [Rome|city]"), split="test"),), language="en"
