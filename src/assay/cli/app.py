@@ -99,5 +99,6 @@ _ner = typer.Typer(
     no_args_is_help=True,
 )
 for _command in ner.COMMANDS:
-    _ner.command(cls=_Ending)(_command)
+    # `ner_train` is `assay ner train`: manifests and recipes tell it from `assay train` by its name
+    _ner.command(_command.__name__.removeprefix("ner_").replace("_", "-"), cls=_Ending)(_command)
 app.add_typer(_ner, name="ner")

@@ -63,8 +63,10 @@ def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli.ner.crossval import crossval
     from assay.cli.ner.decide import apply
     from assay.cli.ner.export import export
+    from assay.cli.ner.predict import predict
     from assay.cli.ner.prune import prune
     from assay.cli.ner.screen import screen
+    from assay.cli.ner.train import ner_train
 
     return {
         "select": select.select,
@@ -82,6 +84,8 @@ def _commands() -> dict[str, Callable[..., None]]:
         "build": build,
         "prune": prune,
         "export": export,
+        "predict": predict,
+        "ner_train": ner_train,
     }
 
 

@@ -10,12 +10,14 @@ from assay.cli.ner import (
     decide,
     example,
     export,
+    predict,
     prune,
     records,
     review,
     score,
     screen,
     taxonomy,
+    train,
 )
 
 COMMANDS: tuple[Callable[..., None], ...] = (
@@ -34,5 +36,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     build.build,
     prune.prune,
     export.export,
+    train.ner_train,
+    predict.predict,
     score.score,
 )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assay._check import known
+from assay._check import choice, known
 from assay.cli.console import Talk
 from assay.errors import DataError
 from assay.ner import Corpus, read_corpus
 from assay.ner.formats import NER_FORMATS, OnBad, refuse
+from assay.ner.predictions import parted
 from assay.ner.read import corpora as corpora_in
 
 
@@ -57,6 +58,29 @@ def corpora(
         for note in corpus.notes:
             talk.say(f"{corpus.name}: {note}")
     return found
+
+
+def sets(
+    arguments: Sequence[str], reading: Reading, split: str | None, talk: Talk
+) -> tuple[list[Corpus], list[Corpus]]:
+    """Return the sets behind some arguments as they are to be scored or predicted, and the same with all splits.
+
+    A unified corpus is taken apart into those that it was made of. Without a `split` those that have a split ``test``
+    are cut to it; ``all`` cuts none.
+    """
+    whole = [each for corpus in corpora(arguments, reading, talk) for each in parted(corpus)]
+    cut = []
+    for corpus in whole:
+        wanted = split or ("test" if "test" in corpus.splits else "all")
+        if wanted == "all":
+            cut.append(corpus)
+            continue
+        choice("split", wanted, (*corpus.splits, "all"))
+        kept = tuple(document for document in corpus.documents if document.split == wanted)
+        if split is None and len(kept) < len(corpus.documents):
+            talk.say(f"{corpus.name}: the split test; --split all takes all")
+        cut.append(replace(corpus, documents=kept))
+    return cut, whole
 
 
 def _each(argument: str) -> list[tuple[str | None, str]]:

@@ -40,6 +40,22 @@ def score(
             show_default=False,
         ),
     ] = None,
+    model: Annotated[
+        str | None,
+        flag("--model", help="Predict with it first, into -o; see: assay ner predict --help", panel=METHOD),
+    ] = None,
+    output: Annotated[
+        str | None, flag("--output", "-o", help="With --model: folder of its predictions.", panel=OUTPUT)
+    ] = None,
+    prompting: Annotated[
+        str, flag("--prompting", help="With --model: plain, chat or auto.", panel=METHOD)
+    ] = "auto",
+    base_url: Annotated[
+        str | None, flag("--base-url", help="With --model openai:NAME: address of the server.", panel=METHOD)
+    ] = None,
+    batch_size: Annotated[
+        int, flag("--batch-size", help="With --model: prompts at a time.", panel=METHOD)
+    ] = 8,
     compat: Annotated[
         str | None,
         flag("--compat", help="b2ner: compare answers as strings, as its program does.", panel=METHOD),
@@ -95,6 +111,8 @@ def score(
     repair: Repair = "begin",
     offsets: Offsets = None,
     format: options.Format = "table",
+    overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Score predicted entities, or generated answers, against gold.
@@ -104,11 +122,10 @@ def score(
     """
     from assay._check import between, choice
     from assay.cli import console
-    from assay.cli.ner import inputs
+    from assay.cli.ner import inputs, predict
     from assay.errors import DataError
     from assay.ner.evaluate import COMPAT, averages, evaluate
     from assay.ner.naming import NAMINGS
-    from assay.ner.predictions import parted
 
     choice("format", format, console.FORMATS)
     choice("by", by, BY)
@@ -127,15 +144,22 @@ def score(
     ignored = [label.strip() for label in (ignore_labels or "").split(",") if label.strip()]
     drawn: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
     scores: dict[str, list[SetScore]] = {}
+    reading = inputs.Reading(shape, language, scheme, tag_column, repair, offsets)
+    if model is not None:
+        if output is None or predicted:
+            raise DataError(
+                "model needs an output folder (-o) for its predictions, and no predictions beside it."
+            )
+        options_given = {
+            "corpora": [gold], "model": model, "output": output, "split": split, "prompting": prompting,
+            "base_url": base_url, "batch_size": batch_size, "overwrite": overwrite, "resume": resume,
+        }  # fmt: skip
+        predict.made(predict.defaults() | options_given, reading, talk)
+        predicted = [output]
     if not predicted:
         scores[""] = _answers_alone(gold, compat, ignored, gpt, drawn, talk)
     else:
-        reading = inputs.Reading(shape, language, scheme, tag_column, repair, offsets)
-        sets = [
-            _chosen(each, split, talk)
-            for corpus in inputs.corpora([gold], reading, talk)
-            for each in parted(corpus)
-        ]
+        sets, _ = inputs.sets([gold], reading, split, talk)
         trained = None if not train else inputs.corpora(train, inputs.Reading(), talk)
         given = _saved(predicted, talk)
         pairs = {name: _paired(sets, saved, talk) for name, saved in given.items()}
@@ -202,22 +226,6 @@ def _answers_alone(
         )
     with talk.stage("score", path):
         return evaluate_answers(read_answers(path), ignore_labels=ignored, gpt=gpt, **drawn)
-
-
-def _chosen(corpus: Corpus, split: str | None, talk: Any) -> Corpus:
-    """Return the documents of a corpus that are scored."""
-    from dataclasses import replace
-
-    from assay._check import choice
-
-    wanted = split or ("test" if "test" in corpus.splits else "all")
-    if wanted == "all":
-        return corpus
-    choice("split", wanted, (*corpus.splits, "all"))
-    kept = tuple(document for document in corpus.documents if document.split == wanted)
-    if split is None and len(kept) < len(corpus.documents):
-        talk.say(f"{corpus.name}: the split test; --split all scores all")
-    return replace(corpus, documents=kept)
 
 
 def _saved(arguments: Sequence[str], talk: Any) -> dict[str, list[Saved]]:
