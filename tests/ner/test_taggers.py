@@ -16,6 +16,7 @@ from assay.ner.taggers import TAGGERS, Tagger, resolve
 from assay.ner.taggers.crf import CRF
 from assay.ner.taggers.ready import Ready
 from assay.ner.taggers.tokens import entities, tags, token_spans
+from tests.ner import made_gliner
 from tests.ner.made import document
 
 NAMES = ("Ann", "Bob", "Cleo", "Dana")
@@ -74,32 +75,11 @@ def test_an_inside_tag_without_a_beginning_begins() -> None:
 def gliner_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A GLiNER model of some hundred random numbers, saved, without a network."""
     import torch
-    from gliner import GLiNER
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, PreTrainedTokenizerFast
 
     torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("gliner")
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "went", "to", "on", "day", ".", *NAMES, *TOWNS, "PER", "LOC"]
-    tokenizer = Tokenizer(models.WordLevel({word: n for n, word in enumerate(words)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    special = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder / "backbone")
-    BertConfig(
-        vocab_size=len(words),
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-    ).save_pretrained(folder / "backbone")
     torch.manual_seed(0)
-    config = {"model_name": str(folder / "backbone"), "hidden_size": 16, "max_width": 4, "max_len": 64}
-    model = GLiNER.from_config(config, backbone_from_pretrained=False)
-    model.save_pretrained(folder / "model")
-    return folder / "model"
+    words = ["went", "to", "on", "day", ".", *NAMES, *TOWNS, "PER", "LOC"]
+    return made_gliner.model(tmp_path_factory.mktemp("gliner"), words)
 
 
 @pytest.fixture(params=["crf", "spacy", "gliner", "ready"])

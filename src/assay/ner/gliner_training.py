@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from assay._check import at_least, between, require, whole
+from assay._check import at_least, between, choice, require, whole
 from assay._files import new_folder, write_json
 from assay.errors import DataError
 from assay.ner.document import Document
@@ -41,6 +41,8 @@ def train_gliner(
     hidden_size: int = 256,
     dropout: float = 0.1,
     positive_weight: float = 0.5,
+    frozen_layers: int | None = None,
+    dtype: str = "float32",
     seed: int = 0,
     threads: int | None = None,
     overwrite: bool = False,
@@ -80,6 +82,11 @@ def train_gliner(
     positive_weight
         Weight of a span that has a label against one that has none, as the alpha of a focal loss: 0 to 1, where 0.5
         weighs them alike and 1 leaves out the others.
+    frozen_layers
+        Layers of the encoder, from below, that stay as they are, and its embeddings with them (>= 0: the embeddings
+        alone); by default everything is trained. Fewer trained layers are faster.
+    dtype
+        ``float32``, or ``bfloat16`` inside the encoder, faster where the processor has it; weights stay float32.
     seed
         Of untrained layers, order, drawn labels and dropout. No global seed is touched.
     threads
@@ -125,6 +132,9 @@ def train_gliner(
     at_least("head_learning_rate", head_learning_rate, 0, strict=True)
     between("positive_weight", positive_weight, 0, 1)
     between("dropout", dropout, 0, 1)
+    choice("dtype", dtype, ("float32", "bfloat16"))
+    if frozen_layers is not None:
+        whole("frozen_layers", frozen_layers, 0)
     if threads is not None:
         whole("threads", threads, 1)
     options = {
@@ -144,8 +154,12 @@ def train_gliner(
             raise DataError("documents must hold words to learn from; got none.")
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model.to(device)
+        _freeze(model, frozen_layers)
+        if dtype == "bfloat16":
+            _halve(model, device.type)
         optimizer, schedule = _optimizer(model, learning_rate, head_learning_rate, steps)
         collator = model._create_data_collator()
+        trained = [weight for weight in model.parameters() if weight.requires_grad]
         losses = []
         model.train()
         batches = _batches(rows, asked, steps, batch_size, max_labels, seed)
@@ -156,7 +170,7 @@ def train_gliner(
             }
             loss = model(**inputs, alpha=positive_weight, reduction="sum").loss / len(batch)
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            torch.nn.utils.clip_grad_norm_(trained, 1.0)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
@@ -164,6 +178,7 @@ def train_gliner(
             if progress is not None:
                 progress(done, steps)
         model.to("cpu").eval()
+        vars(model.model.token_rep_layer).pop("forward", None)
         model.save_pretrained(folder)
     record = {
         "options": options,
@@ -287,12 +302,42 @@ def _model(base: str, options: Mapping[str, int | float]) -> Any:
         ) from None
 
 
+def _freeze(model: Any, layers: int | None) -> None:
+    """Stop training of the embeddings and of so many layers of the encoder."""
+    if layers is None:
+        return
+    encoder = model.model.token_rep_layer.bert_layer.model
+    encoder.embeddings.requires_grad_(False)
+    stack = next(module for module in encoder.modules() if type(module).__name__ == "ModuleList")
+    if layers > len(stack):
+        raise DataError(f"frozen_layers must be <= {len(stack)}, what the encoder has; got {layers}.")
+    for layer in stack[:layers]:
+        layer.requires_grad_(False)
+
+
+def _halve(model: Any, device: str) -> None:
+    """Have the encoder compute in bfloat16; what it returns is float32 again, so that the loss is exact."""
+    import torch
+
+    encoder = model.model.token_rep_layer
+    plain = encoder.forward
+
+    def forward(*given: Any, **named: Any) -> Any:
+        with torch.autocast(device, torch.bfloat16):
+            found = plain(*given, **named)
+        return tuple(part.float() for part in found) if isinstance(found, tuple) else found.float()
+
+    encoder.forward = forward
+
+
 def _optimizer(model: Any, encoder_rate: float, head_rate: float, steps: int) -> tuple[Any, Any]:
     """Return AdamW with two rates, without decay for biases and norms, and the schedule of both."""
     import torch
 
     groups: dict[tuple[bool, bool], list[Any]] = {}
     for name, weight in model.named_parameters():
+        if not weight.requires_grad:
+            continue
         groups.setdefault(("token_rep_layer.bert_layer" in name, weight.ndim > 1), []).append(weight)
     optimizer = torch.optim.AdamW(
         [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,26 @@ class Gliner:
 
     def fit(self, documents: Sequence[Document]) -> None:
         """Take the labels of documents as those to look for."""
-        self._labels = sorted({entity.label for document in documents for entity in document.entities})
+        self.ask({entity.label for document in documents for entity in document.entities})
+
+    def ask(self, labels: Iterable[str]) -> None:
+        """Take labels as those to look for."""
+        self._labels = sorted(set(labels))
 
     def predict(self, documents: Sequence[Document]) -> list[tuple[Entity, ...]]:
         """Return the entities that the model finds, flat."""
+        return [tuple(entity for entity, _ in found) for found in self.scored(documents)]
+
+    def scored(self, documents: Sequence[Document]) -> list[list[tuple[Entity, float]]]:
+        """Return the entities that the model finds, flat, each with its confidence (0 to 1).
+
+        Spans are taken by confidence, those that overlap one before them left out: what a higher threshold would find
+        is what has a higher confidence here.
+        """
         if self._labels is None:
             raise DataError("tagger must be fitted before it predicts; got one that is not. Call fit first.")
         if not self._labels:
-            return [()] * len(documents)
+            return [[] for _ in documents]
         if self._model is None:
             self._model = self._load()
         spans = {document.text: token_spans(document) for document in documents}
@@ -65,9 +77,9 @@ class Gliner:
             else ()
         )
         return [
-            tuple(Entity(e["start"], e["end"], e["label"]) for e in next(found))
+            [(Entity(e["start"], e["end"], e["label"]), float(e["score"])) for e in next(found)]
             if spans[document.text]
-            else ()
+            else []
             for document in documents
         ]
 
