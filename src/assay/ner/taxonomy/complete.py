@@ -80,7 +80,7 @@ def _labels(source: Source, living: Iterable[str], replaced: Iterable[str]) -> I
     there, gone = set(living), set(replaced)
     spelled: dict[str, str] = {}
     for label, raw in source.labels.items():
-        first = spelled.setdefault(plain_name(label), label)
+        first = spelled.setdefault(label.casefold(), label)
         if first != label:
             yield _error(source.name, f"labels must differ by more than case; got {first!r} and {label!r}.")
         if raw.type in gone:
