@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from assay.ner.names import Problem
-from assay.ner.relations import plain_name
 from assay.ner.taxonomy.sources import Source
 from assay.ner.taxonomy.types import Taxonomy, Type
 
