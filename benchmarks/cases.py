@@ -12,6 +12,7 @@ from assay.select import SELECTORS, facility_location, kcenter, novelselect
 from benchmarks.crossval import ner_crossval
 from benchmarks.large import LARGE
 from benchmarks.machine import peak_gb
+from benchmarks.mapping import ner_map
 from benchmarks.measures import measures_10000, measures_52002, spectrum_5000
 from benchmarks.ner import ner_planted, ner_published, ner_shared, ner_speed
 from benchmarks.ner_build import ner_build
@@ -236,5 +237,6 @@ CASES = {
         ner_prune,
         ner_near,
         ner_strategies,
+        ner_map,
     )
 } | LARGE

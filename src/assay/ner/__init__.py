@@ -21,6 +21,7 @@ from assay.ner.document import Corpus, Document, Entity
 from assay.ner.export import export
 from assay.ner.formats import NER_FORMATS
 from assay.ner.instruct import Instruction, instruct
+from assay.ner.mapping import LabelProposal, propose_mapping, proposed_decisions
 from assay.ner.planted import planted
 from assay.ner.propose import Proposal, propose
 from assay.ner.prune import compare_strategies, prune
@@ -51,6 +52,7 @@ __all__ = [
     "Evidence",
     "Finding",
     "Instruction",
+    "LabelProposal",
     "Loss",
     "Preview",
     "Proposal",
@@ -74,6 +76,8 @@ __all__ = [
     "planted",
     "preview",
     "propose",
+    "propose_mapping",
+    "proposed_decisions",
     "prune",
     "read_cards",
     "read_corpus",

@@ -13,6 +13,8 @@ from functools import lru_cache
 
 NUMBERED = re.compile(r"[\s\d]+$")
 _CASES = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})")
+_ABBREVIATED = re.compile(r"([A-Z]{3,})([a-z]{4,})")
+EMPTY = ("name", "entity", "type", "nam")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 EXACT, SAME_WORDS, SHORT, SHARED, SPELLED = 1.0, 0.95, 0.85, 0.85, 0.7
 
@@ -44,19 +46,32 @@ def readings(labels: Sequence[str]) -> dict[str, list[tuple[str, float]]]:
     """Return for each label the phrases that it may stand for, with how much each counts.
 
     Labels of a pattern, such as ``type-suv`` or ``PER.NAM``, also stand for their last part, or for their first where
-    the last is that of several labels.
+    the last is that of several labels; ``attack/battle`` for each of its two, ``person_name`` for a person.
 
     >>> readings(["PER.NAM", "LOC.NAM"])["PER.NAM"]
     [('per nam', 1.0), ('per', 0.9)]
+    >>> readings(["event-attack/battle", "person_name"])["event-attack/battle"]
+    [('event attack battle', 1.0), ('attack battle', 0.9), ('attack', 0.8), ('battle', 0.8)]
     """
-    parts = {label: [phrase(part) for part in re.split(r"[-.:/]+", label) if part] for label in labels}
+    parts = {label: [part for part in re.split(r"[-.:]+", label.strip("/")) if part] for label in labels}
     last = Counter(found[-1] for found in parts.values() if len(found) > 1)
     out = {}
     for label, found in parts.items():
-        given = [(phrase(label), 1.0)]
+        given = {phrase(label): 1.0}
         if len(found) > 1:
-            given.append((found[0] if last[found[-1]] > 1 else found[-1], 0.9))
-        out[label] = [(text, weight) for text, weight in given if text]
+            part = found[0] if last[found[-1]] > 1 else found[-1]
+            given.setdefault(phrase(part), 0.9)
+        else:
+            part = label
+        for each in part.split("/") if "/" in part else ():
+            given.setdefault(phrase(each), 0.8)
+        words = phrase(part).split()
+        if len(words) > 1 and words[-1] in EMPTY:
+            given.setdefault(" ".join(words[:-1]), 0.9)
+        short = _ABBREVIATED.fullmatch(label)
+        if short:
+            given.setdefault(phrase(f"{short[1]} {short[2]}"), 0.95)
+        out[label] = [(text, weight) for text, weight in given.items() if text]
     return out
 
 

@@ -19,6 +19,8 @@ from assay.ner.taxonomy import Source, Taxonomy, Type
 Matrix = NDArray[np.float64]
 SHOWN = 5  # mentions of a label that are encoded with it
 SMALL = 5.0  # mentions that count as no evidence beside those that are shared
+BROADER, FINER = 0.8, 0.4  # what mentions of a type say for the one above it, and for those right below it
+Known = Mapping[tuple[str, ...], Mapping[int, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Given:
     name: str
     language: str
     labels: tuple[str, ...]
+    entities: tuple[int, ...]
     mentions: tuple[Counter[tuple[str, ...]], ...]
     shown: tuple[tuple[str, ...], ...]
     definitions: tuple[str, ...]
@@ -55,6 +58,7 @@ def given(corpus: Corpus, definitions: Mapping[str, str]) -> Given:
         corpus.name,
         language or ("zh" if any("\u4e00" <= c <= "\u9fff" for label in labels for c in label) else "en"),
         labels,
+        tuple(found.total() for found in surfaces.values()),
         tuple(_keys(found) for found in surfaces.values()),
         tuple(tuple(surface for surface, _ in found[:SHOWN]) for found in ranked),
         tuple(definitions.get(f"{corpus.name}/{label}", definitions.get(label, "")) for label in labels),
@@ -89,11 +93,8 @@ class Space:
             plain_name(label) for name in hidden if name in catalogue for label in catalogue[name].labels
         } - shown
         self.names = [_called(kind, dark) for kind in self.types]
-        self.children: dict[str, list[int]] = defaultdict(list)
-        for number, kind in enumerate(self.types):
-            if kind.parent is not None:
-                self.children[kind.parent].append(number)
-        self.roots = [self._root(kind) for kind in self.types]
+        self.lineage = [self._lineage(number) for number in range(len(self.types))]
+        self.roots = [self.types[line[-1]].id for line in self.lineage]
         self.other = {
             kind.parent: number
             for number, kind in enumerate(self.types)
@@ -102,23 +103,12 @@ class Space:
         self.alike = Alike(name for names in self.names for name, _ in names)
         self._vectors: dict[str, Matrix] = {}
 
-    def _root(self, kind: Type) -> str:
-        by_id, seen = self.at, {kind.id}
-        while kind.parent in by_id and kind.parent not in seen:
-            seen.add(kind.parent)
-            kind = self.types[by_id[kind.parent]]
-        return kind.id
-
-    def below(self, number: int) -> list[int]:
-        """Return all types below one."""
-        found: list[int] = []
-        stack = list(self.children[self.types[number].id])
-        while stack:
-            child = stack.pop()
-            if child not in found:
-                found.append(child)
-                stack += self.children[self.types[child].id]
-        return found
+    def _lineage(self, number: int) -> list[int]:
+        """Return a type and all above it, the nearest first."""
+        line = [number]
+        while (above := self.at.get(self.types[line[-1]].parent or "")) is not None and above not in line:
+            line.append(above)
+        return line
 
     def vectors(self, what: str) -> Matrix:
         """Return the vectors of names or of meanings in one language, a row a type."""
@@ -234,16 +224,16 @@ def by_meaning(corpus: Given, space: Space) -> Signal:
     return Signal("meaning", values, {})
 
 
-def known_mentions(references: Sequence[Corpus], space: Space) -> dict[tuple[str, ...], dict[int, float]]:
-    """Return for each mention of mapped corpora, and each example, the share of its entities that each type has.
+def known_mentions(references: Sequence[Corpus], space: Space) -> Known:
+    """Return for each mention of mapped corpora, and each example, the share that each type has in it.
 
     Each corpus counts once for a mention, however often it has it.
     """
-    found: dict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
+    found: dict[tuple[str, ...], defaultdict[int, float]] = defaultdict(lambda: defaultdict(float))
     for number, kind in enumerate(space.types):
         for example in (*kind.examples.en, *kind.examples.zh):
-            found[key(example)][number] += 1
-    for corpus in references:
+            found[key(example)][number] += 1.0
+    for corpus in sorted(references, key=lambda corpus: corpus.name):
         source = space.catalogue.get(corpus.name)
         if source is None:
             continue
@@ -251,37 +241,41 @@ def known_mentions(references: Sequence[Corpus], space: Space) -> dict[tuple[str
         one = given(corpus, {})
         for label, mentions in zip(one.labels, one.mentions, strict=True):
             raw = source.labels.get(label)
-            if raw is not None and raw.type in space.at:
+            column = None if raw is None else space.at.get(raw.type or "")
+            if column is not None:
                 for mention, count in mentions.items():
-                    own[mention][space.at[raw.type]] += count
+                    own[mention][column] += count
         for mention, counts in own.items():
             total = counts.total()
             for column, count in counts.items():
                 found[mention][column] += count / total
     return {
-        mention: {column: count / counts.total() for column, count in counts.items()}
-        for mention, counts in found.items()
+        mention: {column: share / sum(shares.values()) for column, share in shares.items()}
+        for mention, shares in found.items()
     }
 
 
-def by_mentions(corpus: Given, space: Space, known: Mapping[tuple[str, ...], Mapping[int, float]]) -> Signal:
-    """Ask what types the mentions of a label have elsewhere; what lies below such a type has half of it.
+def by_mentions(corpus: Given, space: Space, known: Known) -> Signal:
+    """Ask what types the mentions of a label have elsewhere; each mention counts once.
 
-    Each mention counts once. A label may be narrower than what others call its mentions, but not broader.
+    A type also has most of what the types below it have, since others may be finer, and what lies below has some of
+    what it has, since the label may be finer.
     """
     values = np.zeros((len(corpus.labels), len(space.types)))
     why = {}
     for row, mentions in enumerate(corpus.mentions):
         shared = [known[mention] for mention in mentions if mention in known]
-        shares: Counter[int] = Counter()
+        shares = np.zeros(len(space.types))
         for each in shared:
             for column, share in each.items():
-                shares[column] += share
-        for column, share in shares.items():
-            value = share / (len(shared) + SMALL)
-            if value > values[row, column]:
-                values[row, column] = value
-                why[row, column] = f"{share:.0f} of {len(shared)} shared mentions"
-            for child in space.below(column):
-                values[row, child] = max(values[row, child], value / 2)
+                for distance, above in enumerate(space.lineage[column]):
+                    shares[above] += share * BROADER**distance
+        values[row] = shares / (len(shared) + SMALL)
+        for column in np.flatnonzero(shares):
+            why[row, int(column)] = f"{shares[column]:.0f} of {len(shared)} shared mentions"
+        for column, above in enumerate(space.lineage):
+            if len(above) > 1:
+                values[row, column] = max(
+                    values[row, column], FINER * shares[above[1]] / (len(shared) + SMALL)
+                )
     return Signal("mentions", values, why)
