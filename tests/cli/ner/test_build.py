@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,17 @@ def test_it_writes_the_set_and_what_became_of_everything_and_runs_again(assay: A
     before = {p.relative_to("out"): p.read_bytes() for p in Path("out").rglob("*") if p.is_file()}
     assert {p for p in before if before[p] != again.get(p)} == {Path("manifest.json")}
     assert again.keys() == before.keys()
+
+
+@pytest.mark.usefixtures("example")
+def test_the_guide_shows_what_its_recipe_prints(assay: Assay):
+    guide = (Path(__file__).parents[3] / "docs" / "guide" / "ner.md").read_text(encoding="utf-8")
+    for name, text in re.findall(r"^```(?:text|yaml) (\S+)\n(.*?)^```", guide, re.MULTILINE | re.DOTALL):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text, encoding="utf-8")
+    done = assay("ner", "build", "recipe.yaml", "-o", "set", "--format", "md")
+    assert done.code == 0, done.err
+    assert done.out in guide
 
 
 @pytest.mark.usefixtures("example")
