@@ -16,6 +16,7 @@ from assay.neighbors import local_density
 from assay.select import kcenter, novelselect, random
 from benchmarks.gpu import gpu
 from benchmarks.machine import peak_gb
+from benchmarks.ner_experiment import ner_experiment
 from benchmarks.timing import floor, timed
 from benchmarks.vectors import KEEP, large
 
@@ -230,5 +231,14 @@ def two_stage_100000() -> list[dict]:
 
 LARGE = {
     case.__name__: case
-    for case in (plain_20000, novelselect_large, novelsum_large, density_large, growth, two_stage_100000, gpu)
+    for case in (
+        plain_20000,
+        novelselect_large,
+        novelsum_large,
+        density_large,
+        growth,
+        two_stage_100000,
+        gpu,
+        ner_experiment,
+    )
 }

@@ -145,8 +145,9 @@ class Net(nn.Module):
         self.name = nn.Linear(DIMENSIONS, DIMENSIONS)
         self.drop = nn.Dropout(0.3)
         self.sharp = nn.Parameter(torch.tensor(2.3))
-        nn.init.zeros_(self.name.weight)
-        nn.init.zeros_(self.name.bias)
+        for part in (self.name, self.moved):  # at first spans and names are compared as the encoder has them
+            nn.init.zeros_(part.weight)
+            nn.init.zeros_(part.bias)
         nn.init.constant_(self.entity.bias, -3.0)
 
     def forward(

@@ -293,6 +293,7 @@ def _model(base: str, options: Mapping[str, int | float]) -> Any:
             "encoder_config": encoder.to_dict(),
             "max_len": encoder.max_position_embeddings,
             "span_mode": "markerV0",
+            "embed_ent_token": False,
             **options,
         }
         return gliner.GLiNER.from_config(config, backbone_from_pretrained=True)
