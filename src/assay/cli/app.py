@@ -14,6 +14,7 @@ from assay.cli import (
     correlate,
     demo,
     embed,
+    knowledge,
     measure,
     ner,
     records,
@@ -102,3 +103,11 @@ for _command in ner.COMMANDS:
     # `ner_train` is `assay ner train`: manifests and recipes tell it from `assay train` by its name
     _ner.command(_command.__name__.removeprefix("ner_").replace("_", "-"), cls=_Ending)(_command)
 app.add_typer(_ner, name="ner")
+
+_knowledge = typer.Typer(
+    help="What a model knows: facts, how they are asked, how well each is known.",
+    no_args_is_help=True,
+)
+for _command in knowledge.COMMANDS:
+    _knowledge.command(cls=_Ending)(_command)
+app.add_typer(_knowledge, name="knowledge")
