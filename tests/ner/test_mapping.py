@@ -182,10 +182,10 @@ def test_a_type_is_seldom_given_twice_and_a_broader_label_is_offered_the_rest():
 
 
 def test_proposals_make_decisions_that_only_lack_a_person():
-    found = mapped("PER", "human person", "programlang")
+    found = mapped("PER", "person", "programlang")
     english = proposed_decisions(found)
     assert [(each.action, each.labels, each.name) for each in english] == [
-        ("same", ("mine/PER", "mine/human person"), "person"),
+        ("same", ("mine/PER", "mine/person"), "person"),
         ("rename", ("mine/programlang",), "programming language"),
     ]
     assert english[1].reason.startswith(f"confidence {found[2].confidence:.2f}".replace("0.", "."))

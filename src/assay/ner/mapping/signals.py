@@ -271,11 +271,11 @@ def by_mentions(corpus: Given, space: Space, known: Known) -> Signal:
                 for distance, above in enumerate(space.lineage[column]):
                     shares[above] += share * BROADER**distance
         values[row] = shares / (len(shared) + SMALL)
-        for column in np.flatnonzero(shares):
-            why[row, int(column)] = f"{shares[column]:.0f} of {len(shared)} shared mentions"
-        for column, above in enumerate(space.lineage):
-            if len(above) > 1:
-                values[row, column] = max(
-                    values[row, column], FINER * shares[above[1]] / (len(shared) + SMALL)
+        for number, line in enumerate(space.lineage):
+            if shares[number]:
+                why[row, number] = f"{shares[number]:.0f} of {len(shared)} shared mentions"
+            if len(line) > 1:
+                values[row, number] = max(
+                    values[row, number], FINER * shares[line[1]] / (len(shared) + SMALL)
                 )
     return Signal("mentions", values, why)
