@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from assay.ner.taggers.tokens import token_spans
 
 RECORD = "training.json"
 WARM_UP = 0.1
+LEFT_OUT = ("documents", "labels", "output", "overwrite", "progress")  # of the options in the record
 POOL = 32  # batches whose rows are sorted by length before they are cut
 Row = dict[str, Any]
 
@@ -137,10 +139,7 @@ def train_gliner(
         whole("frozen_layers", frozen_layers, 0)
     if threads is not None:
         whole("threads", threads, 1)
-    options = {
-        name: value for name, value in locals().items() if name not in ("documents", "labels", "progress")
-    }
-    options |= {"base": str(base), "output": str(output)}
+    options = {name: value for name, value in locals().items() if name not in LEFT_OUT} | {"base": str(base)}
     asked = _inventories(documents, labels)
     require("gliner", "gliner", "training of GLiNER")
     import torch
@@ -179,8 +178,9 @@ def train_gliner(
                 progress(done, steps)
         model.to("cpu").eval()
         vars(model.model.token_rep_layer).pop("forward", None)
-        model.save_pretrained(folder)
+        names = _saved(model, folder)
     record = {
+        "outputs": names,
         "options": options,
         "labels": asked,
         "rows": len(rows),
@@ -301,6 +301,17 @@ def _model(base: str, options: Mapping[str, int | float]) -> Any:
         raise DataError(
             f"base must name a GLiNER model or an encoder; {base} is none: {str(error).splitlines()[0]}"
         ) from None
+
+
+def _saved(model: Any, folder: Path) -> list[str]:
+    """Save a model, its files all at once, and return their names."""
+    (folder / RECORD).unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".assay-", dir=folder) as stage:
+        model.save_pretrained(stage)
+        files = sorted(Path(stage).iterdir())
+        for file in files:
+            file.replace(folder / file.name)
+    return [file.name for file in files]
 
 
 def _freeze(model: Any, layers: int | None) -> None:

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 from assay.cli import options
 from assay.cli.ner.options import Corpora, From, Language, Offsets, Repair, Scheme, TagColumn
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from assay.cli.console import Talk
     from assay.ner import Corpus
 
 SETTINGS = "Settings (by default the preset's)"
 PROMPTS = "Prompts"
+GLINER_SETTINGS = ("max_labels", "seed", "batch_size", "learning_rate", "max_tokens", "threads")
+GLINER = (  # options that mean something with --method gliner
+    *GLINER_SETTINGS, "corpora", "model", "output", "method", "split", "max_steps", "dtype", "shape", "language",
+    "scheme", "tag_column", "repair", "offsets", "format", "overwrite", "quiet",
+)  # fmt: skip
 
 
 def ner_train(
@@ -24,7 +32,10 @@ def ner_train(
         str, flag("--preset", help="b2ner: its adapters and settings; small, ...", panel=METHOD)
     ] = "b2ner",
     method: Annotated[
-        str | None, flag("--method", help="full or lora; by default the preset's.", panel=METHOD)
+        str | None,
+        flag(
+            "--method", help="full, lora (by default the preset's); gliner: no language model.", panel=METHOD
+        ),
     ] = None,
     split: Annotated[
         str, flag("--split", help="Split to train on; documents of no split are taken too.", panel=DATA)
@@ -100,6 +111,9 @@ def ner_train(
 
     The same as assay ner export and assay train. OUT holds the model or adapter, its tokenizer and training.json. Go on
     with: assay ner predict CORPUS --model OUT -o PREDICTED
+
+    --method gliner trains a GLiNER model instead, from one or from a plain encoder; it is asked for label names, and
+    needs no prompts. Go on with: assay ner crossval --tagger gliner:OUT
     """
     given = dict(locals())
     import tempfile
@@ -122,7 +136,12 @@ def ner_train(
     paths = [inputs.named(argument)[1] for argument in corpora]
     folder = open_folder(output, paths, overwrite=overwrite, resume=resume)
     reading = inputs.Reading(shape, language, scheme, tag_column, repair, offsets)
+    if method == "gliner":
+        _check_gliner(given)
     found = _trained(inputs.corpora(corpora, reading, talk), split)
+    if method == "gliner":
+        _train_gliner(found, folder, paths, given, talk)
+        return
     skipped: list[tuple[str, str]] = []
     with tempfile.TemporaryDirectory() as place:
         with talk.stage("prompts", f"{sum(len(corpus.documents) for corpus in found):,} documents"):
@@ -155,6 +174,57 @@ def ner_train(
     trained, answered = record["counts"]["trained"], record["counts"]["answer_tokens"]
     table = [{"folder": str(folder), "trained": trained, "answer_tokens": answered, **results}]
     console.show(table, format, whole=written)
+
+
+def _check_gliner(given: Mapping[str, Any]) -> None:
+    """Raise where an option is given that GLiNER's training does not know."""
+    import inspect
+
+    from assay.cli.wording import words
+    from assay.errors import DataError
+
+    for name, option in inspect.signature(ner_train).parameters.items():
+        if name not in GLINER and given[name] != option.default:
+            flag = "--" + words(ner_train)[name].replace("_", "-")
+            raise DataError(
+                f"{flag} must not be given with --method gliner; got {given[name]!r}. Leave it out."
+            )
+
+
+def _train_gliner(
+    corpora: Sequence[Corpus], folder: Path, paths: Sequence[str], given: Mapping[str, Any], talk: Talk
+) -> None:
+    """Train a GLiNER model on corpora, each asked for the labels that it declares."""
+    from dataclasses import replace
+
+    from assay._files import read_json
+    from assay.cli import console, manifest
+    from assay.cli.output import MANIFEST
+    from assay.ner.gliner_training import RECORD, train_gliner
+
+    chosen = {name: given[name] for name in GLINER_SETTINGS if given[name] is not None}
+    if given["max_steps"] is not None:
+        chosen["steps"] = given["max_steps"]
+    if given["dtype"] != "auto":
+        chosen["dtype"] = given["dtype"]
+    documents = [replace(document, corpus=corpus.name) for corpus in corpora for document in corpus.documents]
+    labels = {corpus.name: corpus.labels for corpus in corpora}
+    with talk.stage("train", f"{len(documents):,} documents, {given['model']}") as progress:
+        train_gliner(
+            documents, folder, base=given["model"], labels=labels, overwrite=given["overwrite"], progress=progress,
+            **chosen,
+        )  # fmt: skip
+    record = read_json(folder / RECORD)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    losses = record["losses"]
+    results = {"steps": len(losses), "first_loss": losses[0], "last_loss": losses[-1]}
+    written = manifest.write(
+        folder, ner_train, given, [entry for path in paths for entry in manifest.file_entries("corpus", path)],
+        counts={"documents": record["rows"], "entities": record["entities"], **record["left_out"]},
+        results=results, talk=talk, outputs=[*record["outputs"], RECORD],
+    )  # fmt: skip
+    table = [{"folder": str(folder), "trained": record["rows"], "entities": record["entities"], **results}]
+    console.show(table, given["format"], whole=written)
 
 
 def _trained(corpora: Sequence[Corpus], split: str) -> list[Corpus]:
