@@ -12,9 +12,8 @@ from assay.ner.mapping.signals import Matrix, Signal, Space
 # after the other, each corpus left out in turn, on all corpora but those that B2NERD tests on (docs/log.md).
 WEIGHTS: Mapping[str, float] = {"name": 0.95, "labels": 0.95, "meaning": 0.9, "mentions": 0.4}
 REPEATED = 0.7  # what is left of a score where another label of the corpus has the type already
-COMPANY = (
-    1.0  # what a type gains at most where other labels come to types of its tree, as a share of its score
-)
+# what a type gains at most, as a share of its score, where the other labels come to types of its tree
+COMPANY = 1.0
 
 
 def combined(signals: Sequence[Signal]) -> Matrix:
