@@ -24,7 +24,7 @@ def ner_prune() -> list[dict]:
     """Prune 126,000 planted documents, 100,000 of them for training, to 400 a type; defaults, one thread but for BLAS.
 
     CPU seconds beside those of the clock: they are the same on an idle machine. Floor of the vectors: texts times 250
-    n-grams times d as sparse products; of the choice: the cosines of every candidate of a type to every chosen one, as
+    n-grams times d as products; of the choice: the cosines of every candidate of a type to every chosen one, as
     matrix products, and each vector read once a type.
     """
     corpora, _ = planted(names=NAMES, noise=0.1)
