@@ -16,7 +16,7 @@ from assay.neighbors import local_density
 from assay.select import kcenter, novelselect, random
 from benchmarks.gpu import gpu
 from benchmarks.machine import peak_gb
-from benchmarks.ner_experiment import ner_experiment
+from benchmarks.ner_experiment import ner_experiment, ner_experiment_effects, ner_experiment_labels
 from benchmarks.timing import floor, timed
 from benchmarks.vectors import KEEP, large
 
@@ -240,5 +240,7 @@ LARGE = {
         two_stage_100000,
         gpu,
         ner_experiment,
+        ner_experiment_effects,
+        ner_experiment_labels,
     )
 }
