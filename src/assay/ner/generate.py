@@ -17,7 +17,7 @@ from assay.ner.answers import Aligned, Pair, align, parse_answer
 from assay.ner.document import Corpus, Document, Entity
 from assay.ner.instruct import ON_LONG, Instruction, descriptions_of, instruct
 from assay.ner.language_model import Generated, Generator
-from assay.ner.predictions import UNLOCATED, labels_of
+from assay.ner.predictions import NOT_ASKED, UNLOCATED, labels_of
 from assay.ner.prompts import wording_of
 from assay.ner.taggers import Tagger
 
@@ -267,7 +267,7 @@ def _placed(
                 }
             )  # fmt: skip
         else:
-            meta["not_asked"] = skipped.get(document.id, "")
+            meta[NOT_ASKED] = skipped.get(document.id, "")
         documents.append(replace(document, entities=entities, meta=meta))
     predicted = replace(corpus, documents=tuple(documents), labels=labels_of(corpus), meta={}, notes=())
     return Predicted(predicted, tuple(rows), tuple(skipped.items()), counts)

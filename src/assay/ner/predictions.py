@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from assay._files import read_json
 from assay.data.json_text import excerpt
 from assay.errors import DataError
 from assay.ner.answers import align, parse_answer
@@ -20,6 +21,7 @@ ANSWERS = "answers.jsonl"
 UNLOCATED = (
     "unlocated"  # of a predicted document's meta: the labels and words of mentions that its text lacks
 )
+NOT_ASKED = "not_asked"  # of a predicted document's meta: why the model was not asked about it
 _ASKED = re.compile(r"(?:Label Set|标签范围):(.+?)\n")
 
 
@@ -150,7 +152,10 @@ def from_documents(
     )
     said = None
     if answers:
-        said = tuple(answers[at].answer for at in matched(gold, answers, source)[0])
+        asked = [at for at, document in enumerate(chosen) if NOT_ASKED not in document.meta]
+        told = matched([gold[at] for at in asked], answers, source)[0]
+        by_place = {at: answers[place].answer for at, place in zip(asked, told, strict=True)}
+        said = tuple(by_place.get(at, "") for at in range(len(gold)))
     return Predictions(tuple(document.entities for document in chosen), unlocated, said, left)
 
 
@@ -232,7 +237,7 @@ def read_predictions(path: str | Path, *, name: str | None = None) -> list[Saved
         return [Saved(each.name, each.documents, (), str(path)) for each in parted(corpus)]
     answered = {file.parent: file for file in sorted(place.rglob(ANSWERS))}
     found = []
-    for folder in map(Path, corpora(place)) if _has_corpora(place) else ():
+    for folder in _folders(place):
         corpus = read_corpus(folder, name=name)
         answers = answered.pop(folder, None)
         said = () if answers is None else tuple(read_answers(answers))
@@ -247,10 +252,16 @@ def read_predictions(path: str | Path, *, name: str | None = None) -> list[Saved
     return found
 
 
-def _has_corpora(folder: Path) -> bool:
-    return corpora(folder) != [str(folder)] or any(
-        file.is_file() and file.name not in (ANSWERS, "manifest.json") for file in folder.iterdir()
-    )
+def _folders(place: Path) -> list[Path]:
+    """Return the folders of documents: of what assay ner predict wrote, all, whatever sets are called."""
+    manifest = place / "manifest.json"
+    if manifest.is_file() and read_json(manifest).get("command") == "predict":
+        return sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = corpora(place)
+    if found != [str(place)]:
+        return [Path(path) for path in found]
+    other = (file.name for file in place.iterdir() if file.is_file())
+    return [place] if any(name not in (ANSWERS, manifest.name) for name in other) else []
 
 
 def _grouped(answers: Sequence[Answer], name: str | None, source: str) -> list[Saved]:
