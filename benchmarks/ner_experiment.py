@@ -82,6 +82,7 @@ CONDITIONS = {
     "pruned 100": Condition("standard", 100),
     "pruned 300": Condition("standard", 300),
     "random as 100": Condition("standard", 100, random=True),
+    "random as 300": Condition("standard", 300, random=True),
 }
 
 
@@ -309,7 +310,9 @@ EFFECTS: Mapping[str, tuple[Side, Side]] = {
     "pruned to 300 a type": (("unified", "standard"), ("pruned 300", "standard")),
     "pruned to 100 a type": (("unified", "standard"), ("pruned 100", "standard")),
     "as many documents as at 100, at random": (("unified", "standard"), ("random as 100", "standard")),
+    "as many documents as at 300, at random": (("unified", "standard"), ("random as 300", "standard")),
     "pruned to 100 against as many at random": (("random as 100", "standard"), ("pruned 100", "standard")),
+    "pruned to 300 against as many at random": (("random as 300", "standard"), ("pruned 300", "standard")),
 }
 
 
