@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.diversity import MEASURES
+from assay.knowledge import FACT_FORMATS, FILTERS, MATCHERS, RELATIONS, builtin_templates
 from assay.ner import NER_FORMATS
 from assay.select import SELECTORS
 from assay.training import PRESETS
@@ -114,7 +115,45 @@ def formats() -> str:
     return "\n".join(lines) + "\n"
 
 
+def facts() -> str:
+    """Return the page of the shapes of facts, their filters, the rules of matching, and our templates."""
+    lines = [
+        "# Facts",
+        "",
+        "<!-- Written by docs/generate.py from the tables in the code; change it there. -->",
+        "",
+        "`assay knowledge facts PATH`; the shape is told from names and first rows, or `--from NAME`.",
+        "",
+        "| shape | what | fields, or names of files | filters by default | source |",
+        "|---|---|---|---|---|",
+    ]
+    for name, row in FACT_FORMATS.items():
+        fields = " or ".join(", ".join(f"`{field}`" for field in sorted(each)) for each in row.fields)
+        files = f"`{row.filename}`".replace("|", "\\|") if row.filename else ""
+        filters = ", ".join(f"`{one}`" for one in row.filters)
+        lines.append(f"| `{name}` | {row.summary} | {fields or files} | {filters} | {row.source} |")
+    lines += ["", "## Filters", "", "`--filter`, applied in the order in which they are named.", ""]
+    lines += [f"- `{name}`: {row.summary}" for name, row in FILTERS.items()]
+    lines += ["", "## Matching", "", "Whether an output has the answer or one of its aliases.", ""]
+    lines += ["| rule | a hit is | what misleads it |", "|---|---|---|"]
+    lines += [f"| `{name}` | {row.summary} | {row.misleads} |" for name, row in MATCHERS.items()]
+    lines += [
+        "",
+        "## Templates",
+        "",
+        "Ours, for the relations of EntityQuestions: `assay knowledge templates`.",
+        "",
+    ]
+    lines += ["| relation | says | domain | templates | the first |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {name} | {RELATIONS[name].name} | {RELATIONS[name].domain} | {len(listed)} | {listed[0]} |"
+        for name, listed in builtin_templates().items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
 PAGES = {
+    "facts.md": facts(),
     "formats.md": formats(),
     "presets.md": presets(),
     "measures.md": page(

@@ -170,8 +170,8 @@ def test_files_that_are_none(tmp_path: Path, content: str, fault: str) -> None:
     file.write_text(content)
     with pytest.raises(DataError, match=fault):
         read_templates(file)
+    (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="templates must be a file, or a folder of"):
-        (tmp_path / "empty").mkdir()
         read_templates(tmp_path / "empty")
     (tmp_path / "b.yaml").write_text("P1: ['[X] b c']")
     (tmp_path / "mine.yaml").write_text("P1: ['[X] b c']")

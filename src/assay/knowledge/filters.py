@@ -124,7 +124,7 @@ def hold_out(questions: Iterable[Question], *, percent: float = 10, seed: int = 
     --------
     >>> rows = [Question(f"{n}", "", "P36", f"Capital {n}?", ("?",), split="train") for n in range(10)]
     >>> [q.id for q in hold_out(rows, percent=20) if q.split == "dev"]
-    ['0', '6']
+    ['1', '8']
     """
     between("percent", percent, 0, 100)
     given = tuple(questions)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from assay._check import choice
 from assay.errors import DataError
@@ -14,13 +15,12 @@ from assay.knowledge.questions import Question
 
 Test = Callable[[str], bool]
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
-_LEAD = r"(?:(?:a|an|the)\s+)?"
+_OPENING = re.compile(r"([\W_]*)(?:(?:a|an|the) )?")
 # scripts that put no spaces between words, so that a word has no edge to be seen
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_LETTER = rf"[^\W_{_UNSPACED}]"
-_IS_LETTER = re.compile(_LETTER)
+_IS_LETTER = re.compile(rf"[^\W_{_UNSPACED}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,30 @@ def _contains(names: Sequence[str]) -> Test:
 
 
 def _word(names: Sequence[str]) -> Test:
-    find = re.compile("|".join(map(_edged, _folded(names)))).search
-    return lambda output: find(fold(output)) is not None
+    wanted = _folded(names)
+
+    def test(output: str) -> bool:
+        text = fold(output)
+        return any(_whole(name, text, at) for name in wanted for at in _places(name, text))
+
+    return test
 
 
 def _first(names: Sequence[str]) -> Test:
-    match = re.compile(rf"[\W_]*{_LEAD}(?:{'|'.join(map(_edged, _folded(names)))})").match
-    return lambda output: match(fold(output)) is not None
+    wanted = _folded(names)
+
+    def test(output: str) -> bool:
+        text = fold(output)
+        opening = _OPENING.match(text)
+        if opening is None:
+            return False
+        starts = [
+            *range(opening.end(1) + 1),
+            opening.end(),
+        ]  # a name may begin with punctuation or an article
+        return any(text.startswith(name, at) and _whole(name, text, at) for name in wanted for at in starts)
+
+    return test
 
 
 def _exact(names: Sequence[str]) -> Test:
@@ -91,12 +108,7 @@ def fold(text: str) -> str:
 
 def normalised(text: str) -> str:
     """Return a text as SQuAD compares it, folded first: no punctuation of any script, no articles, single spaces."""
-    kept = (
-        char
-        for char in fold(text)
-        if char not in string.punctuation and not unicodedata.category(char).startswith("P")
-    )
-    return " ".join(_ARTICLES.sub(" ", "".join(kept)).split())
+    return " ".join(_ARTICLES.sub(" ", _punctuation().sub("", fold(text))).split())
 
 
 def matcher(answers: Sequence[str], *, aliases: Sequence[str] = (), rule: str = "contains") -> Test:
@@ -111,8 +123,8 @@ def matcher(answers: Sequence[str], *, aliases: Sequence[str] = (), rule: str = 
         right before or after it; Han, kana and other scripts without spaces have no such edges, so there it is
         ``contains``. ``first``: the output starts with it, as whole words; punctuation and one of *a, an, the* may come
         before. ``exact``: the output's first line is a name, without regard to punctuation and articles, as SQuAD's
-        exact match. ``exact`` implies ``first`` but for punctuation inside; ``first`` implies ``word``, ``word``
-        implies ``contains``.
+        exact match. What ``first`` takes, ``word`` takes, and what that takes, ``contains``; ``exact`` alone forgives
+        punctuation within a name and an article that the name has.
 
     Returns
     -------
@@ -216,12 +228,26 @@ def side_by_side(pairs: Iterable[tuple[Question, str]]) -> list[RuleHits]:
 
 
 def _folded(names: Sequence[str]) -> list[str]:
-    """Return names folded, the longest first, so that a shorter one does not hide it."""
-    return sorted({fold(name) for name in names}, key=lambda name: (-len(name), name))
+    return list(dict.fromkeys(fold(name) for name in names))
 
 
-def _edged(name: str) -> str:
-    """Return an expression for a name that no letter or digit touches, where its own end is one."""
-    before = rf"(?<!{_LETTER})" if _IS_LETTER.match(name[0]) else ""
-    after = rf"(?!{_LETTER})" if _IS_LETTER.match(name[-1]) else ""
-    return f"{before}{re.escape(name)}{after}"
+def _places(name: str, text: str) -> Iterator[int]:
+    at = text.find(name)
+    while at >= 0:
+        yield at
+        at = text.find(name, at + 1)
+
+
+def _whole(name: str, text: str, at: int) -> bool:
+    """Tell whether no letter or digit touches a name in a text, where the name's own end is one."""
+    end = at + len(name)
+    before = at > 0 and _IS_LETTER.match(name) and _IS_LETTER.match(text[at - 1])
+    after = end < len(text) and _IS_LETTER.match(name[-1]) and _IS_LETTER.match(text[end])
+    return not before and not after
+
+
+@cache
+def _punctuation() -> re.Pattern[str]:
+    """Return an expression for what SQuAD takes away, and the punctuation of other scripts."""
+    signs = {chr(code) for code in range(0x10000) if unicodedata.category(chr(code)).startswith("P")}
+    return re.compile(f"[{re.escape(''.join(sorted(signs | set(string.punctuation))))}]+")

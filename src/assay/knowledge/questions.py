@@ -58,7 +58,7 @@ class Question:
     statements: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.prompt.strip():
+        if not isinstance(self.prompt, str) or not self.prompt.strip():
             raise DataError(f"prompt must be a text that is not empty; got {self.prompt!r}.")
         if not self.answers:
             raise DataError("answers must have at least one answer; got none.")

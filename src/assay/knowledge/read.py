@@ -66,8 +66,8 @@ def read_facts(path: str | Path, *, format: str | None = None, name: str | None 
     if not shapes:
         shown = excerpt(_first(files[0])) if files else "no data files"
         raise DataError(
-            f"path must be facts of a known shape ({', '.join(FACT_FORMATS)}); {root} has {shown}. See the fields that "
-            "each needs: assay knowledge facts --help"
+            f"path must be facts of a known shape ({', '.join(FACT_FORMATS)}); {root} has {shown}. Rows of "
+            "subject, relation and object, or of question and answer, are always taken."
         )
     if len(shapes) > 1:
         found = ", ".join(f"{shape} ({file.relative_to(root)})" for shape, file in sorted(shapes.items()))

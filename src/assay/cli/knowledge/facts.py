@@ -109,9 +109,15 @@ def facts(
 
     choice("format", format, console.FORMATS)
     choice("by", by, BY)
+    if shape is not None:
+        choice("shape", shape, room.FACT_FORMATS)
     if output is not None:
         choice("output", Path(output).suffix, (".jsonl",))
         check_apart(Path(output), [path], file=True)
+        if Path(output).resolve() == Path(path).resolve():
+            raise DataError(
+                f"output must be apart from the data; {output} is what is read. Name another file."
+            )
         if Path(output).exists() and not overwrite:
             raise DataError(f"output must be a new file; {output} exists. Use --overwrite to replace it.")
     if hold_out is not None:

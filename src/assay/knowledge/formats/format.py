@@ -80,7 +80,9 @@ def text(origin: str, row: Mapping[str, Any], field: str, *, default: str | None
 def texts(origin: str, row: Mapping[str, Any], field: str, *, least: int = 0) -> tuple[str, ...]:
     """Return a field that is a text or a list of texts."""
     value = row.get(field)
-    listed: Any = [value] if isinstance(value, str) else [] if value is None and not least else value
+    if value in (None, "") and not least:
+        return ()
+    listed: Any = [value] if isinstance(value, str) else value
     good = isinstance(listed, list) and all(isinstance(one, str) and one.strip() for one in listed)
     if not good or len(listed) < least:
         rule = "a text or a list of texts" + (f", at least {least}" if least else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ def read_questions(files: Sequence[Path]) -> Found:
     The relation is the row's ``relation`` or first category, if it has one.
     """
     questions = []
-    for path, split, number, origin, row in _numbered(files):
+    for place, split, number, origin, row in _numbered(files):
         field = "answers" if "answers" in row else "answer"
         category = "relation" if "relation" in row else "primary_category"
         questions.append(
             Question(
-                text(origin, row, "id", default=f"{split or path.name.split('.')[0]}:{number}"),
+                text(origin, row, "id", default=f"{place}:{number}"),
                 text(origin, row, "subject", default=""),
                 text(origin, row, category, default=""),
                 text(origin, row, "question"),
@@ -41,7 +42,7 @@ def read_triples(files: Sequence[Path]) -> Found:
     the row's ``prompt``, else the first of them, else subject and relation.
     """
     questions = []
-    for path, split, number, origin, row in _numbered(files):
+    for place, split, number, origin, row in _numbered(files):
         field = "answers" if "answers" in row else "object"
         subject, relation = (
             text(origin, row, "subject", default=""),
@@ -54,7 +55,6 @@ def read_triples(files: Sequence[Path]) -> Found:
         )
         if not asked:
             raise DataError(f"{origin}: subject must be a text that is not empty, where there is no prompt.")
-        place = split or path.name.split(".")[0]
         questions.append(
             Question(
                 text(origin, row, "id", default=":".join(filter(None, (place, relation, str(number))))),
@@ -74,11 +74,11 @@ def read_triples(files: Sequence[Path]) -> Found:
 def read_known(files: Sequence[Path]) -> Found:
     """Return the facts of ROME's list of known ones, each with its own statement."""
     questions = []
-    for path, split, number, origin, row in _numbered(files):
+    for place, split, number, origin, row in _numbered(files):
         subject, said = text(origin, row, "subject"), text(origin, row, "prompt")
         questions.append(
             Question(
-                f"{path.name.split('.')[0]}:{number}",
+                f"{place}:{number}",
                 subject,
                 text(origin, row, "relation_id"),
                 said,
@@ -110,8 +110,12 @@ def as_row(question: Question) -> dict[str, Any]:
     }
 
 
-def _numbered(files: Sequence[Path]) -> Iterator[tuple[Path, str, int, str, dict[str, Any]]]:
+def _numbered(files: Sequence[Path]) -> Iterator[tuple[str, str, int, str, dict[str, Any]]]:
+    """Yield rows with their place (the split, else the name of the file) and split, numbered in each place."""
+    counts: Counter[str] = Counter()
     for path in files:
         split = split_of(path)
-        for number, (origin, row) in enumerate(rows(path), 1):
-            yield path, split, number, origin, row
+        place = split or path.name.split(".")[0]
+        for origin, row in rows(path):
+            counts[place] += 1
+            yield place, split, counts[place], origin, row
