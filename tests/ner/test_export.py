@@ -226,6 +226,16 @@ def test_a_hub_data_set(tmp_path: Path) -> None:
         assert said in body
 
 
+def test_splits_of_one_name_on_the_hub_are_one_file(tmp_path: Path) -> None:
+    other = Corpus("other", (replace(NEWS.documents[3], split="validation"),), language="en")
+    export([NEWS, other], tmp_path, to=["hub"])
+    rows = pq.read_table(tmp_path / "hub/data/validation.parquet").to_pylist()
+    assert [row["corpus"] for row in rows] == ["news", "other"]
+    head = (tmp_path / "hub/README.md").read_text(encoding="utf-8")[4:].partition("---\n")[0]
+    files = yaml.safe_load(head)["configs"][0]["data_files"]
+    assert [file["split"] for file in files] == ["train", "validation", "test"]
+
+
 def test_what_is_too_long_is_skipped_and_listed(tmp_path: Path) -> None:
     skipped: list[tuple[str, str]] = []
     long = replace(NEWS, documents=(*NEWS.documents, Document("z", "word " * 200, split="train")))

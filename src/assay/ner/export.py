@@ -352,22 +352,21 @@ class _Writer:
 
     def add(self, one: Instruction) -> None:
         split = one.document.split
-        if split not in self._files:
-            self._files[split] = self._opened(split)
-        row, file = self._shape(one), self._files[split]
+        name = HUB_NAMES.get(split, split) if self._shape is _hub else split
+        if name not in self._files:
+            self._files[name] = self._opened(name)
+        row, file = self._shape(one), self._files[name]
         if isinstance(file, _Parquet):
             file.add(row)
         else:
             file.write(dumps(row) + b"\n")
 
-    def _opened(self, split: str) -> _Parquet | IO[bytes]:
-        if split.startswith(".") or not split.isprintable() or {"/", "\\"} & {*split}:
-            raise DataError(f"split must be what a file can be called; got {split!r}. Rename it.")
+    def _opened(self, name: str) -> _Parquet | IO[bytes]:
+        if name.startswith(".") or not name.isprintable() or {"/", "\\"} & {*name}:
+            raise DataError(f"split must be what a file can be called; got {name!r}. Rename it.")
         if self._shape is not _hub:
-            return self._stack.enter_context(atomic(self._folder / f"{split}.jsonl"))
-        raw = self._stack.enter_context(
-            atomic(self._folder / "data" / f"{HUB_NAMES.get(split, split)}.parquet")
-        )
+            return self._stack.enter_context(atomic(self._folder / f"{name}.jsonl"))
+        raw = self._stack.enter_context(atomic(self._folder / "data" / f"{name}.parquet"))
         return self._stack.enter_context(_Parquet(raw))
 
 

@@ -64,8 +64,11 @@ def export_card(
     import yaml
 
     languages = {d.language or corpus.language for corpus in corpora for d in corpus.documents}
-    named = {split: HUB_NAMES.get(split, split) for split in splits}
-    files = [{"split": name, "path": f"data/{name}.parquet"} for name in named.values()]
+    named: dict[str, int] = {}
+    for split, count in splits.items():
+        name = HUB_NAMES.get(split, split)
+        named[name] = named.get(name, 0) + count
+    files = [{"split": name, "path": f"data/{name}.parquet"} for name in named]
     header: dict[str, Any] = {"pretty_name": one_line(title)}
     header |= {
         "language": sorted(code for code in languages if 2 <= len(code) <= 3 and code.isalpha()),
@@ -82,7 +85,7 @@ def export_card(
         "`assay`. A prompt names labels; the completion lists the entities of these labels, or says None. "
         "Train on `prompt` + `completion` as they are, between the start and the end token.",
         f"Licence: {NOT_STATED}. The licences of the corpora hold.",
-        section("Splits", ("split", "rows"), pairs({named[split]: count for split, count in splits.items()})),
+        section("Splits", ("split", "rows"), pairs(named)),
         section("Parameters", ("parameter", "value"), pairs(parameters)),
         section("Counts", ("what", "value"), pairs(counts)),
         section("Versions", ("library", "version"), pairs(versions)),
