@@ -8,7 +8,8 @@
 - `formats`: `FACT_FORMATS`, the shapes of facts, one reader a file; `read` tells them apart;
 - `filters`: what is kept, counted at every step; `census`: what can be answered without knowing it;
 - `relations`, `templates`: the 24 relations of EntityQuestions and our own statements for each, or a file's;
-- `matching`: whether an output has the answer, by four rules side by side; `aliases`: other names of answers.
+- `outputs`, `matching`: whether what a model wrote has the answer, by four rules side by side;
+- `aliases`: other names of answers.
 """
 
 from assay.knowledge.aliases import builtin_aliases, read_aliases, with_aliases
@@ -16,6 +17,7 @@ from assay.knowledge.census import Traps, traps
 from assay.knowledge.filters import FILTERS, Filter, Kept, hold_out, keep
 from assay.knowledge.formats import FACT_FORMATS, FactFormat
 from assay.knowledge.matching import MATCHERS, Matcher, RuleHits, matcher, matches, side_by_side
+from assay.knowledge.outputs import read_outputs
 from assay.knowledge.questions import Facts, Question
 from assay.knowledge.read import read_facts, write_facts
 from assay.knowledge.relations import RELATIONS, Relation
@@ -49,6 +51,7 @@ __all__ = [
     "matches",
     "read_aliases",
     "read_facts",
+    "read_outputs",
     "read_templates",
     "side_by_side",
     "statements",

@@ -24,9 +24,7 @@ def base(tmp_path: Path) -> Path:
 
 def columns(folder: Path) -> Path:
     folder.mkdir()
-    lines = [
-        f"{NAMES[n % 4]}\tB-person\nwent\tO\nto\tO\n{TOWNS[n % 3]}\tB-town\n.\tO\n\n" for n in range(24)
-    ]
+    lines = [f"{NAMES[n % 4]}\tB-person\nwent\tO\nto\tO\n{TOWNS[n % 3]}\tB-town\n.\tO\n\n" for n in range(24)]
     (folder / "train.conll").write_text("".join(lines), encoding="utf-8")
     (folder / "test.conll").write_text("Eve\tO\nwent\tO\n\n", encoding="utf-8")
     return folder

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.knowledge import facts
+from assay.cli.knowledge import facts, match
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     facts.facts,
     facts.templates,
+    match.match,
 )

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, Any]]
 BY = ("split", "relation", "trap")
-ALIASES = ("none", "paper")
 
 
 def facts(
@@ -124,7 +123,7 @@ def facts(
         between("hold_out", hold_out, 0, 100)
     talk = console.Talk(quiet)
     own = None if templates is None else room.read_templates(templates)
-    names = {} if aliases == "none" else _aliases(aliases)
+    names = aliases_of(aliases)
     found = room.read_facts(path, format=shape)
     talk.say("; ".join((f"{found.name}: {len(found.questions):,} questions", *found.notes)))
     wanted = {"split": split, "domain": domain, "relation": relation}
@@ -201,9 +200,12 @@ def templates(
     console.show(rows, format)
 
 
-def _aliases(source: str) -> dict[str, tuple[str, ...]]:
+def aliases_of(source: str) -> dict[str, tuple[str, ...]]:
+    """Return the aliases that an option names: none, the paper's, or a file's."""
     from assay.knowledge import builtin_aliases, read_aliases
 
+    if source == "none":
+        return {}
     return builtin_aliases() if source == "paper" else read_aliases(source)
 
 
