@@ -80,6 +80,17 @@ def test_answers_are_placed_and_what_has_no_place_is_counted() -> None:
     assert MINI.documents[0].entities  # what was given is as it was
 
 
+def test_documents_of_one_id_each_get_their_own_answer() -> None:
+    same = replace(MINI, documents=tuple(replace(document, id="x") for document in MINI.documents))
+    [found] = predict([same], Canned(SAID))
+    assert [len(d.entities) for d in found.corpus.documents] == [2, 2, 0, 0]
+    assert [row["answer"] for row in found.rows] == SAID
+    limit = max(map(len, PROMPTS)) - 1
+    [found] = predict([same], Canned(SAID, longest=limit), on_long="skip")
+    assert found.skipped == (("x", "prompt must be shorter."),)
+    assert [len(d.entities) for d in found.corpus.documents] == [0, 2, 0, 0]
+
+
 def test_an_interrupted_run_asks_only_for_the_rest(tmp_path: Path) -> None:
     first = Canned(SAID, breaks_after=2)
     with pytest.raises(KeyboardInterrupt):

@@ -98,25 +98,25 @@ def predict(
     questions = [
         _questions(corpus, descriptions, examples, pools.get(corpus.name, ()), seed) for corpus in corpora
     ]
-    asked: list[tuple[int, Instruction]] = []
-    skipped: list[dict[str, str]] = [{} for _ in corpora]
+    asked: list[tuple[int, int, Instruction]] = []
+    skipped: list[dict[int, str]] = [{} for _ in corpora]
     for number, (corpus, mine) in enumerate(zip(corpora, questions, strict=True)):
-        for question in mine:
+        for at, question in enumerate(mine):
             reason = generator.too_long(question.prompt)
             if reason is None:
-                asked.append((number, question))
+                asked.append((number, at, question))
             elif on_long == "error":
                 raise DataError(
                     f"{corpus.name}/{question.document.id}: {reason} Nothing is cut: leave such documents out with "
                     "on_long skip, which lists them."
                 )
             else:
-                skipped[number][question.document.id] = reason
-    prompts = list(dict.fromkeys(question.prompt for _, question in asked))
+                skipped[number][at] = reason
+    prompts = list(dict.fromkeys(question.prompt for *_, question in asked))
     said = _answered(prompts, generator, cache, progress)
-    found: list[list[tuple[Instruction, Generated]]] = [[] for _ in corpora]
-    for number, question in asked:
-        found[number].append((question, said[question.prompt]))
+    found: list[dict[int, tuple[Instruction, Generated]]] = [{} for _ in corpora]
+    for number, at, question in asked:
+        found[number][at] = question, said[question.prompt]
     return [
         _placed(corpus, mine, left, commas)
         for corpus, mine, left in zip(corpora, found, skipped, strict=True)
@@ -235,18 +235,20 @@ def _kept(cache: Path, generator: Generator) -> dict[str, Generated]:
 
 
 def _placed(
-    corpus: Corpus, answered: Sequence[tuple[Instruction, Generated]], skipped: dict[str, str], commas: bool
+    corpus: Corpus,
+    answered: Mapping[int, tuple[Instruction, Generated]],
+    skipped: Mapping[int, str],
+    commas: bool,
 ) -> Predicted:
-    """Return the predictions of one corpus."""
-    by_id = {question.document.id: (question, answer) for question, answer in answered}
+    """Return the predictions of one corpus, from answers and reasons by the place of a document in it."""
     names = ("items", "entities", "hallucinated", "unknown_label", "repeated", "cut", "tokens")
     counts = {"documents": len(corpus.documents), "asked": len(answered)} | dict.fromkeys(names, 0)
     documents, rows = [], []
-    for document in corpus.documents:
+    for at, document in enumerate(corpus.documents):
         meta: dict[str, Any] = {}
         entities: tuple[Entity, ...] = ()
-        if document.id in by_id:
-            question, answer = by_id[document.id]
+        if at in answered:
+            question, answer = answered[at]
             pairs = parse_answer(answer.answer, commas=commas)
             aligned = align(document.text, pairs, labels=question.labels)
             entities = aligned.entities
@@ -267,10 +269,11 @@ def _placed(
                 }
             )  # fmt: skip
         else:
-            meta[NOT_ASKED] = skipped.get(document.id, "")
+            meta[NOT_ASKED] = skipped[at]
         documents.append(replace(document, entities=entities, meta=meta))
     predicted = replace(corpus, documents=tuple(documents), labels=labels_of(corpus), meta={}, notes=())
-    return Predicted(predicted, tuple(rows), tuple(skipped.items()), counts)
+    left = tuple((corpus.documents[at].id, reason) for at, reason in skipped.items())
+    return Predicted(predicted, tuple(rows), left, counts)
 
 
 def _unlocated(aligned: Aligned) -> list[dict[str, str]]:
