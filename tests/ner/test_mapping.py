@@ -109,6 +109,15 @@ def test_readings_find_the_part_that_tells_labels_apart():
     assert ("loc deriv", 0.95) in readings(["LOCderiv"])["LOCderiv"]
 
 
+def test_labels_without_a_letter_say_nothing():
+    assert readings(["17", "->", "\N{GRINNING FACE}"]) == {"17": [], "->": [], "\N{GRINNING FACE}": []}
+    numbered = {**CATALOGUE, "shop": source("shop", **{"17": "vehicle"})}
+    for encoder in (None, "sentence"):
+        found = mapped("17", "->", catalogue=numbered, encoder=encoder)
+        assert all(not each.candidates[0].evidence["labels"] for each in found)
+        assert all(not each.candidates[0].evidence["name"] for each in found)
+
+
 def test_names_aliases_short_forms_and_other_corpora_speak_for_a_type():
     found = mapped("Statesman", "programlang", "PER", "LOC", "症状")
     assert [each.type for each in found] == ["politician", "language", "person", "place", "symptom"]

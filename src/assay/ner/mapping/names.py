@@ -45,6 +45,8 @@ def _singular(word: str) -> str:
 def readings(labels: Sequence[str]) -> dict[str, list[tuple[str, float]]]:
     """Return for each label the phrases that it may stand for, with how much each counts.
 
+    None for labels without a letter: a number or sign says nothing, whatever another corpus means by it.
+
     Labels of a pattern, such as ``type-suv`` or ``PER.NAM``, also stand for their last part, or for their first where
     the last is that of several labels; ``attack/battle`` for each of its two, ``person_name`` for a person.
 
@@ -71,7 +73,7 @@ def readings(labels: Sequence[str]) -> dict[str, list[tuple[str, float]]]:
         short = _ABBREVIATED.fullmatch(label)
         if short:
             given.setdefault(phrase(f"{short[1]} {short[2]}"), 0.95)
-        out[label] = [(text, weight) for text, weight in given.items() if text]
+        out[label] = [(text, weight) for text, weight in given.items() if any(map(str.isalpha, text))]
     return out
 
 

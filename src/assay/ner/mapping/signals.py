@@ -212,7 +212,7 @@ def by_meaning(corpus: Given, space: Space) -> Signal:
     texts, whole = [], []
     colon, comma = ("：", "、") if language == "zh" else (": ", ", ")
     for row, label in enumerate(corpus.labels):
-        name = read[label][0][0] or label
+        name = read[label][0][0] if read[label] else label
         texts.append(name)
         rest = corpus.definitions[row] or comma.join(corpus.shown[row])
         whole.append(f"{name}{colon}{rest}" if rest else name)
