@@ -53,3 +53,12 @@ def test_entities() -> None:
 def test_refusals() -> None:
     with pytest.raises(DataError, match=r"answers must be as many as documents \(1\); got 0"):
         audit_answers([BOB], [], labels=[])
+    with pytest.raises(DataError, match="predicted must hold the entities of each of the 1 documents; got 0"):
+        audit_entities([BOB], [], labels=[])
+    with pytest.raises(DataError, match="unlocated must hold labels for each of the 1 documents; got 0"):
+        audit_entities([BOB], [[]], labels=[], unlocated=[])
+
+
+def test_labels_that_are_not_known_are_no_faults() -> None:
+    assert audit_answers([BOB], ["animal: Bob"], labels=None).faults == ()
+    assert audit_answers([BOB], ["animal: Bob"], labels=[]).counts["label"] == 1

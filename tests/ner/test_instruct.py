@@ -222,6 +222,8 @@ def test_refusals():
     for bad in ('a "b"', "a\nb", " "):
         with pytest.raises(DataError, match="descriptions must be texts of one line"):
             instruct([EN], ["person"], language="en", descriptions={"person": bad})
+    with pytest.raises(DataError, match="seed must be >= 0; got -1"):
+        instruct([EN], ["person"], language="en", seed=-1)
     with pytest.raises(DataError, match="language must be one of en, zh; got 'de'"):
         instruct([EN], ["person"], language="de")
 

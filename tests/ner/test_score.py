@@ -201,6 +201,8 @@ def test_refusals() -> None:
         score([Document("1", "x")], [[Entity(0, 2, "PER")]])
     with pytest.raises(DataError, match="confidence must be from 0 to 1; got 2"):
         score([], [], confidence=2)
+    with pytest.raises(DataError, match="seed must be >= 0; got -1"):
+        score([], [], seed=-1)
 
 
 def test_ignored_labels_leave_gold_and_prediction_and_are_told() -> None:

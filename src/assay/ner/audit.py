@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from assay.errors import DataError
 from assay.ner.compat import item_list, normalised, plain
 from assay.ner.document import Document, Entity
+from assay.ner.score import check_aligned
 
 FAULTS: Mapping[str, str] = {
     "label": "items whose label is none of those asked for",
@@ -50,7 +51,11 @@ class Audit:
 
 
 def audit_answers(
-    documents: Sequence[Document], answers: Sequence[str], *, labels: Collection[str], gpt: bool = False
+    documents: Sequence[Document],
+    answers: Sequence[str],
+    *,
+    labels: Collection[str] | None,
+    gpt: bool = False,
 ) -> Audit:
     """Return the faults of generated answers, each of their items looked at.
 
@@ -61,7 +66,8 @@ def audit_answers(
     answers
         Their answers, ``label: entity; label: entity``.
     labels
-        The labels that were asked for, compared as `assay.ner.compat.normalised` writes them.
+        The labels that were asked for, compared as `assay.ner.compat.normalised` writes them. None: not known, so that
+        no label is a fault.
     gpt
         Read answers as those of GPT models; see `assay.ner.compat.item_list`.
 
@@ -78,7 +84,7 @@ def audit_answers(
     """
     if len(documents) != len(answers):
         raise DataError(f"answers must be as many as documents ({len(documents)}); got {len(answers)}.")
-    allowed = {normalised(label) for label in labels}
+    allowed = None if labels is None else {normalised(label) for label in labels}
     faults: list[Fault] = []
     total = 0
     for document, answer in zip(documents, answers, strict=True):
@@ -94,7 +100,7 @@ def audit_answers(
             if not label or not words:
                 faults.append(Fault("empty", document.id, item))
                 continue
-            if label not in allowed:
+            if allowed is not None and label not in allowed:
                 faults.append(Fault("label", document.id, item))
             if words not in text:
                 faults.append(Fault("mention", document.id, item))
@@ -117,6 +123,7 @@ def audit_entities(
     unlocated: Sequence[Sequence[str]] | None = None,
 ) -> Audit:
     """Return the faults of predicted entities: labels not asked for, repeats, and mentions that were not located."""
+    check_aligned(documents, predicted, unlocated)
     allowed = set(labels)
     faults: list[Fault] = []
     total = 0

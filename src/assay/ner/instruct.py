@@ -154,6 +154,7 @@ def instruct(
     _check.whole("max_labels", max_labels, 1)
     _check.between("label_dropout", label_dropout, 0, 1)
     _check.whole("examples", examples, 0)
+    _check.whole("seed", seed, 0)
     _check.choice("on_long", on_long, ON_LONG)
     if max_chars is not None:
         _check.whole("max_chars", max_chars, 1)

@@ -172,16 +172,7 @@ def score(
     >>> found.counts.strict.f1, found.counts.type.f1, found.counts.errors["boundary"]
     (0.5, 1.0, 1.0)
     """
-    whole("resamples", resamples, 0)
-    between("confidence", confidence, 0, 1)
-    if len(gold) != len(predicted):
-        raise DataError(
-            f"predicted must hold the entities of each of the {len(gold)} documents; got {len(predicted)}."
-        )
-    if unlocated is not None and len(unlocated) != len(gold):
-        raise DataError(
-            f"unlocated must hold labels for each of the {len(gold)} documents; got {len(unlocated)}."
-        )
+    check_aligned(gold, predicted, unlocated)
     labels: dict[str, Counts] = {}
     dropped = {label: [0, 0] for label in ignore_labels}
     per_document = np.zeros((len(gold), 3), dtype=np.int64)
@@ -229,6 +220,22 @@ def score(
         {label: (gold_side, other) for label, (gold_side, other) in dropped.items()},
         lost,
     )
+
+
+def check_aligned(
+    gold: Sequence[Document],
+    predicted: Sequence[Sequence[Entity]],
+    unlocated: Sequence[Sequence[str]] | None,
+) -> None:
+    """Raise unless every document has its predictions."""
+    if len(gold) != len(predicted):
+        raise DataError(
+            f"predicted must hold the entities of each of the {len(gold)} documents; got {len(predicted)}."
+        )
+    if unlocated is not None and len(unlocated) != len(gold):
+        raise DataError(
+            f"unlocated must hold labels for each of the {len(gold)} documents; got {len(unlocated)}."
+        )
 
 
 def _seen(
@@ -324,6 +331,9 @@ def interval(
 
     Documents are drawn with replacement; draws without any entity are left out. None where there is nothing to draw.
     """
+    whole("resamples", resamples, 0)
+    between("confidence", confidence, 0, 1)
+    whole("seed", seed, 0)
     n = len(counts)
     if not resamples or not counts[:, 1:].any():
         return None
