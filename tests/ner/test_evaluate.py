@@ -109,6 +109,25 @@ def test_a_file_of_the_released_program_scores_alone(tmp_path: Path) -> None:
     assert scores[0].interval == (1, 1)
 
 
+def test_a_set_in_two_languages_is_two_and_unknown_labels_are_no_faults() -> None:
+    said = [
+        replace(Answer("0", "person: Bob", "conll", "Bob", "person: Bob"), language=language)
+        for language in ("en", "de")
+    ]
+    scores = evaluate_answers(said, resamples=0)
+    assert [(one.name, one.language, one.counts.gold) for one in scores] == [
+        ("conll", "en", 1), ("conll", "de", 1),
+    ]  # fmt: skip
+    assert scores[0].audit.faulty == 0
+
+
+@pytest.mark.parametrize("compat", [None, "b2ner"])
+def test_what_was_ignored_is_told(compat: str | None) -> None:
+    said = Predictions((*(d.entities for d in GOLD.documents[:2]), ()), ((), (), ("city",)))
+    [found] = evaluate(GOLD, said, compat=compat, ignore_labels=["City" if compat else "city"], **QUICK)
+    assert list(found.ignored.values()) == [(1, 2)]
+
+
 def test_raw_and_standard_names_side_by_side() -> None:
     raw = corpus("mini", "[Ada|PER] of [Rome|LOC]", "[Gaul|GPE]")
     standard = apply(
@@ -132,6 +151,27 @@ def test_raw_and_standard_names_side_by_side() -> None:
     assert [score.f1 for score in evaluate(standard, in_raw, names="raw", **QUICK)] == [1]
     with pytest.raises(DataError, match="names must be left out of mini, whose entities keep no raw labels"):
         evaluate(raw, in_raw, names="raw", **QUICK)
+
+
+def test_an_item_without_words_is_wrong_under_both_names() -> None:
+    raw = corpus("mini", "[Ada|PER]")
+    standard = apply([raw], [Decision(id="d1", labels=("mini/PER",), action="rename", name="person")])[0]
+    said = Predictions((raw.documents[0].entities,), ((),), ("PER: Ada; PER: ",))
+    one, two = evaluate(standard, said, compat="b2ner", **QUICK)
+    assert one.counts == two.counts
+    assert (two.counts.correct, two.counts.spurious) == (1, 1)
+
+
+def test_a_set_with_one_name_counts_in_both_averages() -> None:
+    raw = corpus("mini", "[Ada|PER]")
+    standard = apply([raw], [Decision(id="d1", labels=("mini/PER",), action="rename", name="person")])[0]
+    plain = replace(raw, name="plain")
+    perfect, nothing = Predictions((standard.documents[0].entities,), ((),)), Predictions(((),), ((),))
+    means = averages([*evaluate(standard, perfect, **QUICK), *evaluate(plain, nothing, **QUICK)])
+    assert [(mean.names, mean.f1, mean.sets) for mean in means] == [
+        ("raw", 0.5, ("mini", "plain")),
+        ("standard", 0.5, ("mini", "plain")),
+    ]
 
 
 def test_seen_labels_are_those_of_training() -> None:

@@ -154,6 +154,18 @@ def sample_counts(
     return counts
 
 
+def dropped_counts(
+    gold: Sequence[str], predicted: Sequence[str], labels: Collection[str], *, gpt: bool = False
+) -> dict[str, tuple[int, int]]:
+    """Return for each ignored label how many items `sample_counts` drops, gold and predicted."""
+    return {label: (_starting(gold, label), _starting(predicted, label, gpt=gpt)) for label in labels}
+
+
+def _starting(answers: Sequence[str], label: str, *, gpt: bool = False) -> int:
+    start = f"{normalised(label)}:"
+    return sum(item.startswith(start) for answer in answers for item in item_set(answer, gpt=gpt))
+
+
 def average_f1(f1s: Mapping[str, float]) -> float | None:
     """Return the average that B2NER publishes of a language: each set counts once, whatever its size.
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from assay._check import choice
 from assay.errors import DataError
-from assay.ner.answers import parse_answer, target
+from assay.ner.answers import target
 from assay.ner.apply import KEY
 from assay.ner.audit import Audit, audit_answers, audit_entities
-from assay.ner.compat import average_f1, item_set, normalised, sample_counts
+from assay.ner.compat import average_f1, dropped_counts, item_list, item_set, normalised, sample_counts
 from assay.ner.document import Corpus, Document
 from assay.ner.naming import NAMINGS, Naming, named, naming, translate
 from assay.ner.predictions import Answer, Predictions, labels_of
@@ -29,7 +29,8 @@ class SetScore:
     `names` is ``raw`` or ``standard``, and `predicted_in` that of the predictions, both ``""`` where labels have one
     name. `counts` decide precision, recall and F1, whose `interval` is that of documents drawn anew; `full` is the
     strict score behind them, None under `compat`. `best_f1` is the F1 if every prediction whose name could be several
-    were taken for the right one of them, and `undecidable` counts such predictions; without any it is the F1.
+    were taken for the right one of them, and `undecidable` counts such predictions; without any it is the F1. `ignored`
+    has for each ignored label how many entities, or items of answers, were dropped, gold and predicted.
     """
 
     name: str
@@ -44,6 +45,7 @@ class SetScore:
     predicted_in: str = ""
     best_f1: float = 0.0
     undecidable: Mapping[str, int] = field(default_factory=dict)
+    ignored: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def f1(self) -> float:
@@ -125,14 +127,14 @@ def evaluate(
             seen = None if trained is None else _labels(trained, view)
             options = {"ignore_labels": ignore_labels, "trained_labels": seen, **drawn}
             full, best_f1 = _strict(corpus, predictions, across, undecidable, options)
-            counts, spread = full.counts, full.interval
+            counts, spread, ignored = full.counts, full.interval, full.ignored
         else:
-            each, best_f1 = _compat(corpus, predictions, across, undecidable, ignore_labels, gpt)
+            each, best_f1, ignored = _compat(corpus, predictions, across, undecidable, ignore_labels, gpt)
             counts, spread = sum(each, Counts()), _interval(each, drawn)
         scores.append(
             SetScore(
                 corpus.name, corpus.language, len(corpus.documents), counts, spread, audit, full, compat or "",
-                view, given, best_f1, undecidable,
+                view, given, best_f1, undecidable, ignored,
             )
         )  # fmt: skip
     return scores
@@ -186,13 +188,14 @@ def _compat(
     undecidable: dict[str, int],
     ignore_labels: Collection[str],
     gpt: bool,
-) -> tuple[list[Counts], float]:
-    """Return what B2NER counts of each document, and the F1 that they have at best."""
+) -> tuple[list[Counts], float, Mapping[str, tuple[int, int]]]:
+    """Return what B2NER counts of each document, the F1 that they have at best, and what was ignored."""
     right = [target(document.text, document.entities).strip() for document in corpus.documents]
     said = predictions.answers or _written(corpus, predictions)
     if across is None:
         each = sample_counts(right, said, gpt=gpt, ignore_labels=ignore_labels)
-        return each, sum(each, Counts()).strict.f1
+        ignored = dropped_counts(right, said, ignore_labels, gpt=gpt)
+        return each, sum(each, Counts()).strict.f1, ignored
     folded = {normalised(label): names for label, names in across.items()}
     pairs = [
         _translated(answer, gold, folded, undecidable, gpt) for answer, gold in zip(said, right, strict=True)
@@ -200,7 +203,8 @@ def _compat(
     worst, best = (
         sample_counts(right, [pair[side] for pair in pairs], ignore_labels=ignore_labels) for side in (0, 1)
     )
-    return worst, sum(best, Counts()).strict.f1
+    ignored = dropped_counts(right, [pair[0] for pair in pairs], ignore_labels)
+    return worst, sum(best, Counts()).strict.f1, ignored
 
 
 def _interval(each: Sequence[Counts], drawn: Mapping[str, Any]) -> tuple[float, float] | None:
@@ -234,8 +238,9 @@ def _translated(
     """Return an answer under other names, taken for as bad and as good as it can be."""
     right = item_set(gold)
     low, high = [], []
-    for label, words in parse_answer(answer, commas=gpt):
-        may_be = across.get(normalised(label), (label,))
+    for item in item_list(answer, gpt=gpt):
+        label, _, words = item.partition(":")
+        may_be = across.get(label, (label,))
         sure = may_be[0]
         if len(may_be) > 1:
             undecidable[label] = undecidable.get(label, 0) + 1
@@ -255,7 +260,7 @@ def evaluate_answers(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> list[SetScore]:
-    """Return the B2NER scores of answers that hold the right ones, a set each: as B2NER's program leaves them.
+    """Return the B2NER scores of answers that hold the right ones, a set and language each, as its program writes them.
 
     Options as of `evaluate`.
     """
@@ -265,23 +270,24 @@ def evaluate_answers(
             f"answers must hold the right ones (gold) to be scored alone; {len(lacking)} of {len(answers)} do not, "
             f"first {lacking[0].id!r}. Give the gold corpus."
         )
-    sets: dict[str, list[Answer]] = {}
+    sets: dict[tuple[str, str], list[Answer]] = {}
     for answer in answers:
-        sets.setdefault(answer.corpus, []).append(answer)
+        sets.setdefault((answer.corpus, answer.language), []).append(answer)
     drawn = {"resamples": resamples, "confidence": confidence, "seed": seed}
     scores = []
-    for name, mine in sets.items():
+    for (name, language), mine in sets.items():
         gold = [answer.gold or "" for answer in mine]
         said = [answer.answer for answer in mine]
         each = sample_counts(gold, said, gpt=gpt, ignore_labels=ignore_labels)
         counts = sum(each, Counts())
         labels = tuple(dict.fromkeys(label for answer in mine for label in answer.labels))
         documents = [Document(answer.id, answer.text or "") for answer in mine]
-        faults = audit_answers(documents, said, labels=labels, gpt=gpt)
+        faults = audit_answers(documents, said, labels=labels or None, gpt=gpt)
+        ignored = dropped_counts(gold, said, ignore_labels, gpt=gpt)
         scores.append(
             SetScore(
-                name, mine[0].language, len(mine), counts, _interval(each, drawn), faults, None, "b2ner",
-                best_f1=counts.strict.f1,
+                name, language, len(mine), counts, _interval(each, drawn), faults, None, "b2ner",
+                best_f1=counts.strict.f1, ignored=ignored,
             )
         )  # fmt: skip
     return scores
@@ -299,10 +305,16 @@ class Average:
 
 
 def averages(scores: Iterable[SetScore]) -> list[Average]:
-    """Return the averages by language, each set once, as published; see `assay.ner.compat.average_f1`."""
+    """Return the averages by language and naming, each set once, as published; see `assay.ner.compat.average_f1`.
+
+    A set whose labels have one name counts under both.
+    """
+    scores = list(scores)
+    views = tuple(dict.fromkeys(one.names for one in scores if one.names)) or ("",)
     groups: dict[tuple[str, str], list[SetScore]] = {}
     for one in scores:
-        groups.setdefault((one.language, one.names), []).append(one)
+        for view in (one.names,) if one.names else views:
+            groups.setdefault((one.language, view), []).append(one)
     found = []
     for (language, names), mine in groups.items():
         f1 = average_f1({one.name: one.f1 for one in mine})

@@ -123,6 +123,16 @@ def test_two_models_and_raw_and_standard_names(assay: Assay, tmp_path: Path) -> 
     assert "predictions use raw names" in done.err
 
 
+def test_what_is_not_scored_is_told(assay: Assay, sets: None) -> None:
+    with open("out/beta/answers.jsonl", "a", encoding="utf-8") as f:
+        f.write('{"text": "elsewhere", "answer": "None"}\n')
+    done = assay("ner", "score", "gold", "out", "--compat", "b2ner", "--ignore-labels", "city")
+    assert done.code == 0, done.err
+    assert "beta: 1 predictions of other documents are not scored" in done.err
+    assert "alpha: ignored city: 1 of gold, 1 predicted" in done.err
+    assert "beta: ignored city: 1 of gold, 0 predicted" in done.err
+
+
 def test_exit_codes(assay: Assay, sets: None) -> None:
     common = ("ner", "score", "gold", "out", "--quiet")
     assert assay(*common, "--min-f1", 0).code == 0
@@ -137,6 +147,9 @@ def test_exit_codes(assay: Assay, sets: None) -> None:
         (("gold", "out", "--split", "tset"), "--split must be one of train, test, all; got 'tset'"),
         (("gold/NER_en/alpha", "out/alpha", "--names", "raw"), "whose entities keep no raw labels"),
         (("gold", "out", "--min-f1", 2), "--min-f1 must be from 0 to 1; got 2"),
+        (("gold", "out", "-o", "there"), "--output must be left out without --model"),
+        (("gold", "out", "--predicted-names", "rau"), "--predicted-names must be one of raw, standard"),
+        (("gold", "out", "--seed", -1), "--seed must be >= 0; got -1"),
     ):
         done = assay("ner", "score", *arguments)
         assert done.code == 2, done.err

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from assay.ner.predictions import Saved
 
 BY = ("set", "label")
-OPTIONAL = (
-    *("predictions", "names", "best_f1", "low", "high", "macro_f1", "exact_f1", "type_f1", "partial_f1"),
-    *("seen_f1", "unseen_f1", "undecidable", "ignored"),
-)
 
 
 def score(
@@ -120,7 +116,9 @@ def score(
     Strict: an entity is right where place and label are; a mention that its text lacks is a wrong one. Averages are
     means over the sets of a language, each once. Faults of every prediction are counted below.
     """
-    from assay._check import between, choice
+    from dataclasses import asdict
+
+    from assay._check import between, choice, whole
     from assay.cli import console
     from assay.cli.ner import inputs, predict
     from assay.errors import DataError
@@ -138,6 +136,11 @@ def score(
                 )
     if names is not None:
         choice("names", names, (*NAMINGS, "both"))
+    if predicted_names is not None:
+        choice("predicted_names", predicted_names, NAMINGS)
+    between("confidence", confidence, 0, 1)
+    whole("resamples", resamples, 0)
+    whole("seed", seed, 0)
     if min_f1 is not None:
         between("min_f1", min_f1, 0, 1)
     talk = console.Talk(quiet)
@@ -145,6 +148,10 @@ def score(
     drawn: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
     scores: dict[str, list[SetScore]] = {}
     reading = inputs.Reading(shape, language, scheme, tag_column, repair, offsets)
+    if model is None and output is not None:
+        raise DataError(
+            f"output must be left out without --model, whose predictions it is for; got {output}."
+        )
     if model is not None:
         if output is None or predicted:
             raise DataError(
@@ -154,7 +161,9 @@ def score(
             "corpora": [gold], "model": model, "output": output, "split": split, "prompting": prompting,
             "base_url": base_url, "batch_size": batch_size, "overwrite": overwrite, "resume": resume,
         }  # fmt: skip
-        predict.made(predict.defaults() | options_given, reading, talk)
+        read_as = asdict(reading)
+        read_as["shape"] = read_as.pop("format")
+        predict.made(predict.defaults() | options_given | read_as, reading, talk)
         predicted = [output]
     if not predicted:
         scores[""] = _answers_alone(gold, compat, ignored, gpt, drawn, talk)
@@ -166,14 +175,17 @@ def score(
         _check_ignored(ignored, sets, given)
         for name, mine in pairs.items():
             with talk.stage("score", name or gold):
-                scores[name] = [
-                    one
-                    for corpus, saved in mine
-                    for one in evaluate(
-                        corpus, saved.of(corpus, gpt=gpt), compat=compat, names=names,
-                        predicted_names=predicted_names, ignore_labels=ignored, trained=trained, gpt=gpt, **drawn,
-                    )
-                ]  # fmt: skip
+                scores[name] = []
+                for corpus, saved in mine:
+                    got = saved.of(corpus, gpt=gpt)
+                    if got.left_over:
+                        talk.say(
+                            f"{corpus.name}: {got.left_over:,} predictions of other documents are not scored"
+                        )
+                    scores[name] += evaluate(
+                        corpus, got, compat=compat, names=names, predicted_names=predicted_names,
+                        ignore_labels=ignored, trained=trained, gpt=gpt, **drawn,
+                    )  # fmt: skip
     rows = [_row(name, one) for name, mine in scores.items() for one in mine]
     means = [(name, mean) for name, mine in scores.items() for mean in averages(mine)]
     blank = dict.fromkeys(rows[0])
@@ -329,7 +341,7 @@ def _label_rows(name: str, one: SetScore) -> list[dict[str, Any]]:
 
 def _once(scores: Sequence[SetScore]) -> list[SetScore]:
     """Return one score of each set: faults are those of predictions, whatever the names."""
-    return list({one.name: one for one in scores}.values())
+    return list({(one.name, one.language): one for one in scores}.values())
 
 
 def _fault_row(name: str, one: SetScore) -> dict[str, Any]:
@@ -368,7 +380,7 @@ def _whole(
             "predictions": name or None, "set": one.name, "names": one.names or None,
             "predicted_in": one.predicted_in or None, "compat": one.compat or None,
             "errors": one.full and one.full.counts.errors, "undecidable": one.undecidable,
-            "ignored": one.full and {label: list(pair) for label, pair in one.full.ignored.items()},
+            "ignored": {label: list(pair) for label, pair in one.ignored.items()},
             "unlocated": one.full and one.full.unlocated,
         }
         for name, mine in scores.items()
@@ -388,7 +400,7 @@ def _say(scores: dict[str, list[SetScore]], compat: str | None, talk: Any) -> No
     for mine in scores.values():
         for one in mine:
             named = f"{one.name}, {one.names} names" if one.names else one.name
-            for label, (right, given) in (one.full.ignored if one.full else {}).items():
+            for label, (right, given) in one.ignored.items():
                 talk.say(f"{named}: ignored {label}: {right:,} of gold, {given:,} predicted")
             if one.names and one.names != one.predicted_in:
                 talk.say(f"{named}: predictions use {one.predicted_in} names")
