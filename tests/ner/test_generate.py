@@ -112,7 +112,7 @@ def test_an_interrupted_run_asks_only_for_the_rest(tmp_path: Path) -> None:
 
 def test_a_long_prompt_is_refused_or_listed_and_never_cut() -> None:
     limit = max(map(len, PROMPTS)) - 1
-    with pytest.raises(DataError, match="mini/0: prompt must be shorter. Nothing is cut"):
+    with pytest.raises(DataError, match=r"mini/0: prompt must be shorter. Nothing is cut"):
         predict([MINI], Canned(SAID, longest=limit))
     generator = Canned(SAID, longest=limit)
     [found] = predict([MINI], generator, on_long="skip")
@@ -292,7 +292,7 @@ def test_what_a_server_answered_before_it_refused_is_kept(server: Server, tmp_pa
     server.refuse = "Eve"
     options = {"base_url": server.url, "prompting": "plain", "workers": 1}
     with pytest.raises(
-        DataError, match="the server at .* must answer; got status 400: .*too long If the text"
+        DataError, match=r"the server at .* must answer; got status 400: .*too long If the text"
     ):
         predict([MINI], Remote("small", **options), cache=tmp_path / "c")
     server.refuse = ""
