@@ -61,6 +61,29 @@ def test_a_name_alone_is_a_corpus_and_paths_go_from_the_data_folder(tmp_path):
         ),
         ("name: x\ncorpora: [a, b, a]", "corpora must have different names; got 'a' twice."),
         ("name: x\nmaping: none\ncorpora: [a]", "maping is no field. Did you mean 'mapping'?"),
+        ("name: x\ncorpora: a", "corpora must be a list; got 'a'.$"),
+        ("name: x\ncorpora: [3]", "corpora.1 must be a mapping; got 3.$"),
+        ("name: x/y\ncorpora: [a]", "name must match pattern .*; got 'x/y'.$"),
+        ("name: x\ncorpora: ['..']", "corpora.1 must match pattern .*; got '..'.$"),
+        ("name: x\nseed: -1\ncorpora: [a]", "seed must be greater than or equal to 0; got -1.$"),
+        (
+            "name: x\ncorpora: [a]\nprune: {max_per_corpus: {a: 0}}",
+            "prune.max_per_corpus.a must be .* 1; got 0.$",
+        ),
+        (
+            "name: x\ncorpora: [a]\nprune: {max_per_corpus: abc}",
+            "max_per_corpus must be .* integer; got 'abc'.$",
+        ),
+        ("name: x\ncorpora: [a]\nprune: {strategy: quotas}", r"prune.strategy must be one of .*'quota'\?$"),
+        ("name: x\ncorpora: [a]\nexport: [b2nr]", r"export must be one of .*; got 'b2nr'. Did .* 'b2ner'\?$"),
+        (
+            "name: x\ncorpora: [{name: a, splits: {trian: [a]}}]",
+            "corpora.a.splits.trian must be 'train', .*; got 'trian'.$",
+        ),
+        (
+            "name: x\ncorpora: [{name: a, splits: {train: [a, b], test: [b]}}]",
+            "corpora.a.splits must name each split for one role; got 'b' for two.$",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_path(tmp_path, text, message):

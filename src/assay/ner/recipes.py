@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,9 +13,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from assay._check import known
+from assay._check import choice, known
 from assay._files import read_yaml
 from assay.errors import DataError
+from assay.ner.choose import STRATEGIES
+from assay.ner.export import TARGETS
 from assay.ner.taxonomy import Source, sources
 
 SUFFIX = ".yaml"
@@ -24,6 +27,7 @@ Text = Annotated[str, Field(strict=True)]
 Whole = Annotated[int, Field(strict=True, ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Near = Annotated[float, Field(gt=0, le=1)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 Role = Literal["train", "dev", "test"]
 
 
@@ -79,7 +83,7 @@ class Entry(_Frozen):
         How to get it, where its source does not say so.
     """
 
-    name: Annotated[str, Field(strict=True, pattern=r"^[^/=\s]+$")]
+    name: Annotated[str, Field(strict=True, pattern=r"^[^./=\s][^/=\s]*$")]
     path: Text | None = None
     official: Text | None = None
     source: Text | None = None
@@ -97,6 +101,15 @@ class Entry(_Frozen):
     @classmethod
     def _name_alone(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("splits")
+    @classmethod
+    def _one_role(cls, splits: Mapping[Role, tuple[Text, ...]]) -> Mapping[Role, tuple[Text, ...]]:
+        named = [split for own in splits.values() for split in dict.fromkeys(own)]
+        twice = next((split for split in named if named.count(split) > 1), None)
+        if twice is not None:
+            raise ValueError(f"must name each split for one role; got {twice!r} for two")
+        return splits
 
     @property
     def known(self) -> Source | None:
@@ -124,7 +137,12 @@ class Prune(_Frozen):
     max_per_language: Whole | Mapping[Text, Whole] | None = None
     encoder: Text = "tfidf"
     budget: Whole | None = None
-    seed: int | None = None
+    seed: Seed | None = None
+
+    @field_validator("strategy")
+    @classmethod
+    def _there(cls, strategy: str) -> str:
+        return choice("strategy", strategy, STRATEGIES)
 
 
 class Export(_Frozen):
@@ -143,12 +161,17 @@ class Export(_Frozen):
     examples: Annotated[int, Field(strict=True, ge=0)] = 0
     max_chars: Whole | None = None
     on_long: Literal["error", "skip"] = "error"
-    seed: int | None = None
+    seed: Seed | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _shapes_alone(cls, value: Any) -> Any:
         return {"to": value} if isinstance(value, list) else value
+
+    @field_validator("to")
+    @classmethod
+    def _there(cls, to: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(choice("to", name, TARGETS) for name in to)
 
 
 class Recipe(_Frozen):
@@ -172,7 +195,7 @@ class Recipe(_Frozen):
         ``report`` what `assay.ner.check` finds and go on, or stop where that is an ``error``.
     near
         Jaccard index of character 5-grams, above 0 and at most 1, from which a training document is dropped for one
-        that is held out or for another one; at 1 only texts that are the same.
+        that is held out or for another one; at 1 only one with the same grams, as copies have.
     prune
         What is kept; None keeps all that is no leak and no copy.
     export
@@ -181,7 +204,7 @@ class Recipe(_Frozen):
         Of every draw.
     """
 
-    name: Text
+    name: Annotated[str, Field(strict=True, pattern=r"^[^/]+$")]
     summary: Text = ""
     data: Text | None = None
     layout: Literal["names", "b2nerd"] = "names"
@@ -193,7 +216,7 @@ class Recipe(_Frozen):
     near: Near = 0.8
     prune: Prune | None = Prune()
     export: Export | None = None
-    seed: int = 0
+    seed: Seed = 0
 
     @field_validator("corpora")
     @classmethod
@@ -300,15 +323,33 @@ def _parsed(path: str | Path, found: Any) -> Recipe:
     try:
         return Recipe.model_validate(found)
     except ValidationError as error:
-        errors = error.errors()
-        first = min(errors, key=lambda e: e["type"] != "extra_forbidden")
+        # of a list with one wrong item pydantic says too that it is too short
+        told = [e for e in error.errors() if e["type"] != "too_short" or not e["input"]]
+        errors = {_place(found, e): e for e in reversed(told)}
+        for loc in list(errors):  # a union fails at its place and, in one of its branches, below
+            if any(other[: len(loc)] == loc != other for other in errors):
+                del errors[loc]
+        loc = min(reversed(errors), key=lambda loc: errors[loc]["type"] != "extra_forbidden")
         more = f" {len(errors) - 1} more are wrong too." if len(errors) > 1 else ""
-        raise DataError(f"{path}: {_said(found, first)}{more}") from None
+        raise DataError(f"{path}: {_said(found, loc, errors[loc])}{more}") from None
 
 
-def _said(found: Mapping[str, Any], error: Any) -> str:
+def _place(found: Any, error: Any) -> tuple[Any, ...]:
+    """Return the path of an error without what pydantic adds: branches of unions, fields that stand alone."""
+    loc = []
+    for part in error["loc"]:
+        there = (
+            part in found if isinstance(found, dict) else isinstance(found, list) and isinstance(part, int)
+        )
+        if there or (error["type"] == "missing" and part == error["loc"][-1]):
+            loc.append(part)
+            found = found[part] if there else None
+    return tuple(loc)
+
+
+def _said(found: Mapping[str, Any], place: tuple[Any, ...], error: Any) -> str:
     """Return one error of pydantic as a sentence that begins with the path of the field."""
-    loc = list(error["loc"])
+    loc = list(place)
     fields = Recipe.model_fields
     if loc[:1] == ["corpora"] and len(loc) > 1:
         fields = Entry.model_fields if "reading" not in loc[2:3] else Reading.model_fields
@@ -321,15 +362,18 @@ def _said(found: Mapping[str, Any], error: Any) -> str:
         fields = Prune.model_fields
     elif loc[:1] == ["export"]:
         fields = Export.model_fields
-    place = ".".join(map(str, loc))
+    where = ".".join(map(str, loc))
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(loc[-1]), fields, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"There are: {', '.join(fields)}."
-        return f"{place} is no field. {hint}"
+        return f"{where} is no field. {hint}"
     if error["type"] == "missing":
-        return f"{place} must be given."
+        return f"{where} must be given."
     rule = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error":
-        return f"{place} {rule}."
-    rule = rule.replace("Input should be", "must be").replace("String should", "must")
-    return f"{place} {rule}; got {error['input']!r}."
+        own = str(error["loc"][-1])
+        rule = rule.removeprefix(f"{own} ")
+        return f"{where} {rule}" if rule.endswith(("?", ".")) else f"{where} {rule}."
+    rule = re.sub("^(Input|String|Tuple) should (be )?", lambda m: f"must {m[2] or ''}", rule)
+    rule = re.sub("valid dictionary( or instance of .*)?", "mapping", rule).replace("valid tuple", "list")
+    return f"{where} {rule.partition(' after validation')[0]}; got {error['input']!r}."
