@@ -109,6 +109,59 @@ def test_without_pruning_leaks_and_copies_go_all_the_same(tmp_path):
     assert {one.reason for one in pruned.dropped} == {"near_copy", "test", "copy"}
 
 
+def test_equal_grams_are_no_equal_text_and_copies_tell_what_they_disagree_about(tmp_path):
+    made(
+        tmp_path,
+        "a",
+        train=["MANY WORDS HERE", "aaaaaa", "in the house"],
+        test=["many words here", "aaaaaaaa"],
+    )
+    made(tmp_path, "b", train=["house  of cards", "in  the house"])
+    twice = Document("x", "in the house", (Entity(7, 12, "place"), Entity(0, 2, "thing")), "en", "c", "train")
+    write_corpus(Corpus("c", (twice,)), tmp_path / "c", format="documents")
+    corpora = [{"name": "a", "role": "both"}, "b", "c"]
+    for prune in (None, {"negatives": 0}):
+        built = build(recipe(*corpora, prune=prune), folder=tmp_path)
+        assert [(one.document, one.reason) for one in built.dropped] == [
+            ("train-0", "near_test"),
+            ("train-1", "near_test"),
+            ("train-2", "copy"),
+            ("train-1", "copy"),
+        ]
+        told = {(one.dropped, one.kept, one.only_dropped, one.only_kept) for one in built.disagreements}
+        assert told == {(f"{name}", "c/x", (), ("place: house",)) for name in ("a/train-2", "b/train-1")}
+
+
+def test_nothing_left_to_train_on_is_an_error(tmp_path):
+    made(tmp_path, "a", train=["same words"], test=["same words"])
+    empty = tuple(
+        Document(f"{n}", text, (), "en", "b", "train") for n, text in enumerate(("a bird", "a fish"))
+    )
+    write_corpus(Corpus("b", empty), tmp_path / "b", format="documents")
+    corpora = [{"name": "a", "role": "both"}, "b"]
+    with pytest.raises(DataError, match=r"must leave documents to train on; got none \(1 test, 2 negative\)"):
+        build(recipe(*corpora, prune={}), folder=tmp_path)
+    with pytest.raises(DataError, match=r"got none \(no split is trained on\)"):
+        build(recipe({"name": "a", "role": "test"}), folder=tmp_path)
+    assert len(build(recipe(*corpora), folder=tmp_path).of("train")) == 2
+
+
+def test_limits_of_what_is_missing_do_not_stop(tmp_path):
+    made(tmp_path, "a", train=["a b", "c d"])
+    prune = {"max_per_corpus": {"a": 1, "b": 1}, "max_per_language": {"zh": 5}}
+    assert len(build(recipe("a", "b", prune=prune), folder=tmp_path, skip_missing=True).of("train")) == 1
+    with pytest.raises(DataError, match=r"max_per_language must name what the corpora have \(en\); got 'zh'"):
+        build(recipe("a", prune={"max_per_language": {"zh": 5}}), folder=tmp_path)
+
+
+def test_the_set_itself_can_be_a_corpus(tmp_path):
+    made(tmp_path, "a", one=["a b", "c d"])
+    (tmp_path / "set").mkdir()
+    write_built(build(recipe({"name": "a", "splits": {"train": ["one"]}}), folder=tmp_path), tmp_path / "set")
+    built = build(recipe("set", {"name": "again", "path": "set"}), folder=tmp_path)
+    assert {(one.corpus, one.split, one.reason) for one in built.dropped} == {("again", "train", "copy")}
+
+
 def test_known_corpora_get_the_names_of_the_universal_taxonomy(tmp_path):
     source = sources()["wnut17"]
     taxonomy = universal()
@@ -189,6 +242,7 @@ def test_roles_splits_and_limits(tmp_path):
     chosen = roles({"name": "a", "splits": {"train": ["dev", "none"], "test": ["more"]}})
     assert chosen == {"train": ["dev-0"], "dev": [], "test": ["more-0"]}
     assert len(roles({"name": "a", "limit": 2})["train"]) == 2
+    assert len(roles({"name": "a", "limit": 2, "splits": {"test": ["train"]}})["test"]) == 2
     assert roles({"name": "a", "limit": 2}) == roles({"name": "a", "limit": 2})
     with pytest.raises(DataError, match=r"splits.train of a must be of those that it has \(train, dev, test"):
         roles({"name": "a", "splits": {"train": ["trian"]}})

@@ -266,6 +266,26 @@ def test_paper_is_its_definition():
     assert pruning.paper([[0], [0, 1], [0], [1]], 1) == [0, 1]
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_few_documents_are_enough_for_every_strategy(strategy: str):
+    documents = [document(n, f"[{word}|A] is near {WORDS[-n - 1]}") for n, word in enumerate(WORDS[:6])]
+    for size, k, most in ((1, 1, 1), (6, 2, 2), (6, 400, 6)):
+        found = prune([Corpus("one", tuple(documents[:size]))], strategy=strategy, k=k, encoder=ENCODER)
+        assert found.counts["kept"] == most
+
+
+def test_limits_may_name_a_corpus_of_which_nothing_is_left():
+    corpora = [
+        Corpus("one", (document(1, "a [stone|A]"),)),
+        Corpus("two", (document(1, "a [bird|A] sings"),)),
+    ]
+    seen = Corpus("seen", (document(1, "a stone"),))
+    found = prune(corpora, test=[seen], max_per_corpus={"one": 1, "two": 1}, encoder=ENCODER)
+    assert [len(corpus.documents) for corpus in found.corpora] == [0, 1]
+    with pytest.raises(DataError, match=r"max_per_corpus must name what the corpora have \(one\); got 'two'"):
+        prune(corpora[:1], test=[seen], max_per_corpus={"two": 1}, encoder=ENCODER)
+
+
 def test_nothing_to_choose_from():
     nothing = prune([Corpus("one", ())], encoder=ENCODER)
     assert nothing.counts["kept"] == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -13,18 +14,17 @@ from typing import Any
 from assay._files import atomic, write_json
 from assay.errors import DataError
 from assay.ner.apply import unify
+from assay.ner.candidates import sifted
 from assay.ner.check import Finding, check
 from assay.ner.decisions import Decision, write_decisions
 from assay.ner.document import Corpus, Document
-from assay.ner.export import TARGETS, export
+from assay.ner.export import export
 from assay.ner.instruct import check_labels
-from assay.ner.leakage import leaked
 from assay.ner.prune import prune
 from assay.ner.pruned import REASONS as PRUNED
 from assay.ner.pruned import Disagreement, Dropped, Pruned, TypeRow
 from assay.ner.read import read_corpus
 from assay.ner.recipes import Entry, Place, Recipe, Role, places
-from assay.ner.redundant import copies, near_copies
 from assay.ner.standard import LabelRow, named, with_kept
 from assay.ner.write import write_corpus
 
@@ -80,6 +80,8 @@ class Built:
         What `assay.ner.check` found, and all that was applied.
     missing
         Corpora that were left out because they are not there.
+    disagreements
+        Entities that only one of two training documents of one text had.
     pruned
         What `assay.ner.prune` returned, None where the recipe has no pruning.
     paths, files
@@ -94,6 +96,7 @@ class Built:
     findings: tuple[Finding, ...]
     decisions: tuple[Decision, ...]
     missing: tuple[Place, ...]
+    disagreements: tuple[Disagreement, ...]
     pruned: Pruned | None
     paths: tuple[Path, ...]
     files: tuple[Path, ...]
@@ -171,10 +174,6 @@ def build(
     """
     at = places(recipe, folder=folder, data=data)
     found, missing = _there(at, skip_missing)
-    if recipe.export is not None:
-        unknown = [name for name in recipe.export.to if name not in TARGETS]
-        if unknown:
-            raise DataError(f"export.to must be of {', '.join(TARGETS)}; got {unknown[0]!r}.")
     tally = _Tally()
     with stage("read", f"{len(found)} corpora") as progress:
         parts = []
@@ -201,11 +200,15 @@ def build(
             for corpus in applied:
                 if corpus.labels:
                     check_labels(f"labels of {corpus.name}", corpus.labels)
-    if not any(document.split == "train" for corpus in applied for document in corpus.documents):
-        raise DataError("corpora must have documents to train on; got none. Check role and splits.")
     with stage("prune", "nothing" if recipe.prune is None else recipe.prune.strategy) as progress:
-        kept, gone, pruned = _kept(recipe, applied, progress)
+        kept, gone, disagreements, pruned = _kept(recipe, applied, missing, progress)
         tally.steps(applied, gone)
+    if not any(document.split == "train" for corpus in kept for document in corpus.documents):
+        why = ", ".join(f"{count} {reason}" for reason, count in Counter(one.reason for one in gone).items())
+        raise DataError(
+            f"corpora must leave documents to train on; got none ({why or 'no split is trained on'}). "
+            "Check role, splits and prune."
+        )
     return Built(
         recipe=recipe,
         corpora=tuple(corpus for corpus in kept if corpus.documents),
@@ -215,6 +218,7 @@ def build(
         findings=findings,
         decisions=decisions,
         missing=tuple(missing),
+        disagreements=tuple(disagreements),
         pruned=pruned,
         paths=tuple(place.path for place in found),
         files=files,
@@ -228,10 +232,12 @@ class _Tally:
         self.counts: list[Count] = []
         self.dropped: list[Dropped] = []
         self._labels: set[str] = set()
+        self._splits: dict[tuple[str, str], str] = {}
 
     def read(self, corpus: Corpus) -> None:
         """Count a corpus as it was read, and add it to the first row, which is of all."""
         mine = _counted("read", "all", corpus.name, corpus.documents)
+        self._splits |= {(corpus.name, document.id): document.split for document in corpus.documents}
         self._labels |= {entity.label for document in corpus.documents for entity in document.entities}
         all_of_them = self.counts.pop(0) if self.counts else Count("read", "all", "", 0, 0, 0, 0, 0)
         both = {
@@ -259,7 +265,6 @@ class _Tally:
     def steps(self, corpora: Sequence[Corpus], gone: Iterable[Dropped]) -> None:
         """Count what is left to train on after each of `STEPS`, and keep why documents went."""
         reasons = {(one.corpus, one.document): one for one in gone}
-        own = {(c.name, d.id): d.meta.get("split", d.split) for c in corpora for d in c.documents}
         left = list(corpora)
         for step, of in STEPS.items():
             left = [
@@ -275,7 +280,9 @@ class _Tally:
             ]
             self.count(step, left, ("train",))
         order = {corpus.name: number for number, corpus in enumerate(corpora)}
-        self.dropped += [replace(one, split=own[one.corpus, one.document]) for one in reasons.values()]
+        self.dropped += [
+            replace(one, split=self._splits[one.corpus, one.document]) for one in reasons.values()
+        ]
         self.dropped.sort(key=lambda one: (order.get(one.corpus, -1), one.split, one.document))
 
 
@@ -326,7 +333,7 @@ def _read(recipe: Recipe, place: Place) -> Corpus:
 def _with_roles(entry: Entry, corpus: Corpus, seed: int) -> tuple[Corpus, list[Dropped]]:
     """Return the documents that have a role, which is their split from now on, and those left out."""
     role_of = _roles(entry, corpus)
-    main: Role = "test" if entry.role == "test" and not entry.splits else "train"
+    main: Role = "train" if entry.trained else "test"
     drawn = {document.id for document in corpus.documents if role_of.get(document.split) == main}
     if entry.limit is not None and len(drawn) > entry.limit:
         drawn = set(sorted(drawn, key=lambda id: (_hash(seed, corpus.name, id), id))[: entry.limit])
@@ -364,17 +371,20 @@ def _hash(seed: int, *words: str) -> bytes:
 
 
 def _kept(
-    recipe: Recipe, corpora: Sequence[Corpus], progress: Progress
-) -> tuple[Sequence[Corpus], Sequence[Dropped], Pruned | None]:
-    """Return the corpora with what is trained on and what is held out, and why the rest went."""
+    recipe: Recipe, corpora: Sequence[Corpus], missing: Sequence[Place], progress: Progress
+) -> tuple[Sequence[Corpus], Sequence[Dropped], Sequence[Disagreement], Pruned | None]:
+    """Return the corpora with what is trained on and held out, why the rest went, and where copies disagree."""
+    documents = [document for corpus in corpora for document in corpus.documents]
     if recipe.prune is None:
-        gone = _guarded(corpora, recipe.near)
+        train = [document for document in documents if document.split == "train"]
+        held = [document for document in documents if document.split != "train"]
+        _, gone, disagreements = sifted(train, held, recipe.near)
         names = {(one.corpus, one.document) for one in gone}
         kept = [
             replace(c, documents=tuple(d for d in c.documents if (c.name, d.id) not in names))
             for c in corpora
         ]
-        return kept, gone, None
+        return kept, gone, disagreements, None
     said = recipe.prune
     dev = [replace(c, documents=tuple(d for d in c.documents if d.split == "dev")) for c in corpora]
     pruned = prune(
@@ -383,36 +393,24 @@ def _kept(
         k=said.k,
         strategy=said.strategy,
         negatives=said.negatives,
-        max_per_corpus=said.max_per_corpus,
-        max_per_language=said.max_per_language,
+        max_per_corpus=_of_those_there(said.max_per_corpus, {d.corpus for d in documents}, missing),
+        max_per_language=_of_those_there(said.max_per_language, {d.language for d in documents}, missing),
         near=recipe.near,
         encoder=said.encoder,
         seed=recipe.seed if said.seed is None else said.seed,
         budget=said.budget,
         progress=progress,
     )
-    return pruned.corpora, pruned.dropped, pruned
+    return pruned.corpora, pruned.dropped, pruned.disagreements, pruned
 
 
-def _guarded(corpora: Sequence[Corpus], near: float) -> list[Dropped]:
-    """Return the training documents that are held out, too, or that others say, in the order of the recipe."""
-    train = [document for corpus in corpora for document in corpus.documents if document.split == "train"]
-    held = [document for corpus in corpora for document in corpus.documents if document.split != "train"]
-    gone: list[Dropped] = []
-
-    def drop(rows: Mapping[int, tuple[Document, str]]) -> list[Document]:
-        for row, (other, reason) in rows.items():
-            one = train[row]
-            gone.append(Dropped(one.corpus, one.split, one.id, reason, f"{other.corpus}/{other.id}"))
-        return [document for row, document in enumerate(train) if row not in rows]
-
-    leaks = leaked(train, held, near=near)
-    train = drop(
-        {row: (held[at], "test" if share == 1.0 else "near_test") for row, (at, share) in leaks.items()}
-    )
-    train = drop({row: (train[at], "copy") for row, at in copies(train).items()})
-    drop({row: (train[at], "near_copy") for row, (at, _) in near_copies(train, near=near).items()})
-    return gone
+def _of_those_there(
+    most: int | Mapping[str, int] | None, there: Collection[str], missing: Sequence[Place]
+) -> int | Mapping[str, int] | None:
+    """Return limits without those of what is missing, which pruning knows nothing of."""
+    if not missing or not isinstance(most, Mapping):
+        return most
+    return {name: number for name, number in most.items() if name in there} or None
 
 
 def write_built(
@@ -435,10 +433,10 @@ def write_built(
         "labels": (LabelRow, built.labels),
         "dropped": (Dropped, built.dropped),
         "findings": (Finding, built.findings),
+        "disagreements": (Disagreement, built.disagreements),
     }
     if built.pruned is not None:
         tables["types"] = (TypeRow, built.pruned.types)
-        tables["disagreements"] = (Disagreement, built.pruned.disagreements)
         report = built.pruned.report()
         write_json(
             place / "prune.json",

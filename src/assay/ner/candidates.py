@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from assay.data.duplicates import normal
 from assay.data.json_text import dumps
 from assay.errors import DataError
-from assay.ner.choose import Candidates
+from assay.ner.choose import Candidates, Plan
 from assay.ner.document import Corpus, Document
 from assay.ner.formats.documents import row_of
 from assay.ner.leakage import leaked
@@ -48,42 +48,23 @@ def prepare(
     test: Sequence[Corpus],
     near: float,
     encoder: str | Encoder,
-    seed: int,
+    plans: Sequence[Plan],
     parts: Sequence[Progress],
 ) -> Pool:
-    """Return the candidates of a run; `parts` are called with the progress of the guard, of copies and of vectors."""
+    """Return the candidates of plans, which differ in their strategy alone.
+
+    `parts` are called with the progress of the guard, of copies and of vectors.
+    """
     twice = [name for name, count in Counter(corpus.name for corpus in corpora).items() if count > 1]
     if twice:
         raise DataError(f"corpora must have different names; got {twice[0]!r} twice.")
     documents = list(named(corpora))
+    plans[0].check_names({d.corpus for d in documents}, {d.language for d in documents})
+    seed = plans[0].seed
     train = ordered([d for d in documents if d.split not in HELD_OUT], seed)
     tests = ordered([*named(test), *(d for d in documents if d.split == "test")], seed)
     having = Counter((d.corpus, label) for d in train for label in labels_of(d))
-    dropped: list[Dropped] = []
-    disagreements: list[Disagreement] = []
-
-    def drop(row: int, reason: str, partner: Document) -> None:
-        one = train[row]
-        dropped.append(Dropped(one.corpus, one.split, one.id, reason, _name(partner)))
-
-    leaks = leaked(train, tests, near=near)
-    for row, (other, _) in leaks.items():
-        same_text = normal(train[row].text) == normal(tests[other].text)
-        drop(row, "test" if same_text else "near_test", tests[other])
-    train = [document for row, document in enumerate(train) if row not in leaks]
-    parts[0](1, 1)
-    same = copies(train)
-    for row, other in same.items():
-        drop(row, "copy", train[other])
-        mine, theirs = differences(train[row], train[other])
-        if mine or theirs:
-            disagreements.append(Disagreement(_name(train[row]), _name(train[other]), mine, theirs))
-    train = [document for row, document in enumerate(train) if row not in same]
-    alike = near_copies(train, near=near)
-    for row, (other, _) in alike.items():
-        drop(row, "near_copy", train[other])
-    train = [document for row, document in enumerate(train) if row not in alike]
-    parts[1](1, 1)
+    train, dropped, disagreements = sifted(train, tests, near, parts)
     vectors = _encoded([document.text for document in train], encoder, parts[2])
     parts[2](1, 1)
     return Pool(
@@ -101,6 +82,43 @@ def prepare(
         dropped,
         disagreements,
     )
+
+
+def sifted(
+    train: list[Document], tests: Sequence[Document], near: float, parts: Sequence[Progress] = ()
+) -> tuple[list[Document], list[Dropped], list[Disagreement]]:
+    """Return the documents that neither tests nor other documents say, why the rest went, and where copies disagree.
+
+    Of equally rich copies the first stays. The first two `parts` are called when leaks, and when copies are gone.
+    """
+    dropped: list[Dropped] = []
+    disagreements: list[Disagreement] = []
+
+    def drop(row: int, reason: str, partner: Document) -> None:
+        one = train[row]
+        dropped.append(Dropped(one.corpus, one.split, one.id, reason, _name(partner)))
+
+    leaks = leaked(train, tests, near=near)
+    for row, (other, _) in leaks.items():
+        same_text = normal(train[row].text) == normal(tests[other].text)
+        drop(row, "test" if same_text else "near_test", tests[other])
+    train = [document for row, document in enumerate(train) if row not in leaks]
+    for part in parts[:1]:
+        part(1, 1)
+    same = copies(train)
+    for row, other in same.items():
+        drop(row, "copy", train[other])
+        mine, theirs = differences(train[row], train[other])
+        if mine or theirs:
+            disagreements.append(Disagreement(_name(train[row]), _name(train[other]), mine, theirs))
+    train = [document for row, document in enumerate(train) if row not in same]
+    alike = near_copies(train, near=near)
+    for row, (other, _) in alike.items():
+        drop(row, "near_copy", train[other])
+    train = [document for row, document in enumerate(train) if row not in alike]
+    for part in parts[1:2]:
+        part(1, 1)
+    return train, dropped, disagreements
 
 
 def named(corpora: Sequence[Corpus]) -> Iterator[Document]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from assay.ner.quota import NO_LIMIT, fill_quotas
 
 Progress = Callable[[int, int], None]
 Limits = list[tuple[list[int], list[int]]]
+NEIGHBORS = 10  # that NovelSelect asks for, where there are so many
 Most = int | Mapping[str, int] | None
 
 
@@ -89,6 +90,15 @@ class Plan:
         both = {"max_per_corpus": self.max_per_corpus, "max_per_language": self.max_per_language}
         return {name: most for name, most in both.items() if most is not None}
 
+    def check_names(self, corpora: Iterable[str], languages: Iterable[str]) -> None:
+        """Raise if a limit is of a corpus or of a language that there is not."""
+        there = {"max_per_corpus": set(corpora), "max_per_language": set(languages)}
+        for name, most in self.limits().items():
+            unknown = sorted(set(most) - there[name]) if isinstance(most, Mapping) else []
+            if unknown:
+                has = ", ".join(sorted(there[name]))
+                raise DataError(f"{name} must name what the corpora have ({has}); got {unknown[0]!r}.")
+
 
 def choose(candidates: Candidates, plan: Plan, *, progress: Progress | None = None) -> list[int]:
     """Return the rows that a plan keeps, in order of choice."""
@@ -133,11 +143,6 @@ def _limits(candidates: Candidates, plan: Plan) -> Limits:
     for name, most in plan.limits().items():
         names = sorted(set(of_rows[name]))
         if isinstance(most, Mapping):
-            unknown = sorted(set(most) - set(names))
-            if unknown:
-                raise DataError(
-                    f"{name} must name what the corpora have ({', '.join(names)}); got {unknown[0]!r}."
-                )
             each = [most.get(one, NO_LIMIT) for one in names]
         else:
             each = [most] * len(names)
@@ -213,18 +218,20 @@ def _selected(candidates: Candidates, plan: Plan, progress: Progress | None) -> 
     """Choose by a row of `SELECTORS`: the budget, or as many of each group as by quota."""
     from assay.select import SELECTORS
 
-    row = SELECTORS[plan.strategy]
+    row, n = SELECTORS[plan.strategy], len(candidates.labels)
     options: dict[str, Any] = {} if row.seed is None else {"seed": plan.seed}
+    if plan.strategy == "novelselect" and n <= NEIGHBORS:
+        options["neighbors"] = n - 1
     if plan.budget is not None:
-        budget = min(plan.budget, len(candidates.labels))
+        budget = min(plan.budget, n)
     else:
         keys = zip(candidates.corpora, candidates.languages, map(bool, candidates.labels), strict=True)
         groups = list(keys)
         quota = Counter(groups[at] for at in choose(candidates, replace(plan, strategy="quota")))
         budget = quota.total()
         options |= {"groups": groups, "max_per_group": {group: quota[group] for group in set(groups)}}
-    if budget == 0:
-        return []
+    if budget in (0, n):
+        return list(range(budget))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AssayWarning)  # of equal vectors: the redundancy shows them
         found = row.function(candidates.vectors, budget=budget, progress=progress, **options)

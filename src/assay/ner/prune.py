@@ -116,7 +116,7 @@ def prune(
     """
     plan = Plan(strategy, k, negatives, max_per_corpus, max_per_language, seed, budget)
     steps = _Steps(progress)
-    pool = prepare(corpora, test, near, encoder, plan.seed, [steps.part(n) for n in range(3)])
+    pool = prepare(corpora, test, near, encoder, [plan], [steps.part(n) for n in range(3)])
     rows = choose(pool.candidates, plan, progress=steps.part(3))
     steps.part(3)(1, 1)
     return _pruned(corpora, pool, plan, near, encoder, rows)
@@ -160,7 +160,7 @@ def compare_strategies(
     if not plans:
         raise DataError(f"strategies must name at least one of {', '.join(STRATEGIES)}; got none.")
     steps = _Steps(progress, len(plans))
-    pool = prepare(corpora, test, near, encoder, seed, [steps.part(n) for n in range(3)])
+    pool = prepare(corpora, test, near, encoder, plans, [steps.part(n) for n in range(3)])
     found = []
     for number, plan in enumerate(plans):
         start = perf_counter()
