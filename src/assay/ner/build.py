@@ -85,7 +85,7 @@ class Built:
     pruned
         What `assay.ner.prune` returned, None where the recipe has no pruning.
     paths, files
-        Of the corpora and of the decision files that were read.
+        Of the corpora, and of the decision files that were read, with those that their splits name.
     """
 
     recipe: Recipe
@@ -421,8 +421,9 @@ def write_built(
     ``train.jsonl``, ``dev.jsonl`` and ``test.jsonl`` are assay's own documents, each with its corpus, raw labels and
     decisions; every export has a folder of its shape. ``counts.tsv`` has a row a step, role and corpus, ``labels.tsv``
     one a raw label, ``types.tsv`` one a label and corpus that was pruned, ``dropped.tsv`` one a document that is not
-    used, ``disagreements.tsv`` one a copy that was annotated otherwise, ``findings.tsv`` one a finding;
-    ``decisions.yaml`` has every decision that was applied, ``prune.json`` how redundant the rest is.
+    used, ``skipped.tsv`` one that is too long for a prompt, where there is any, ``disagreements.tsv`` one a copy that
+    was annotated otherwise, ``findings.tsv`` one a finding; ``decisions.yaml`` has every decision that was applied,
+    ``prune.json`` how redundant the rest is.
     """
     place = Path(folder)
     one = unify(built.corpora, name=built.recipe.name)
@@ -443,20 +444,24 @@ def write_built(
             {key: report[key] for key in report if key not in ("types", "disagreements")},
         )
     for name, (kind, rows) in tables.items():
-        _table(place / f"{name}.tsv", kind, rows)
+        columns = [field.name for field in fields(kind)]
+        _table(place / f"{name}.tsv", columns, ([getattr(row, each) for each in columns] for row in rows))
     said = built.recipe.export
     if said is None:
         return None
     options = said.model_dump(exclude={"seed"})
     seed = built.recipe.seed if said.seed is None else said.seed
-    return export(built.corpora, place, seed=seed, title=built.recipe.name, progress=progress, **options)
+    skipped: list[tuple[str, str]] = []
+    options |= {"seed": seed, "title": built.recipe.name, "skipped": skipped, "progress": progress}
+    counts = export(built.corpora, place, **options)
+    if skipped:
+        _table(place / "skipped.tsv", ["document", "reason"], skipped)
+    return counts
 
 
-def _table(path: Path, kind: type[Any], rows: Iterable[Any]) -> None:
-    columns = [field.name for field in fields(kind)]
+def _table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     with atomic(path, "w") as f:
         writer = csv.writer(f, delimiter="\t", lineterminator="\n")
         writer.writerow(columns)
         for row in rows:
-            values = [getattr(row, column) for column in columns]
-            writer.writerow(["; ".join(value) if isinstance(value, tuple) else value for value in values])
+            writer.writerow(["; ".join(value) if isinstance(value, tuple) else value for value in row])

@@ -10,7 +10,7 @@ from typing import Literal
 
 from assay.errors import DataError
 from assay.ner.apply import KEY, LabelChange, apply, preview
-from assay.ner.decisions import Decision, read_decisions
+from assay.ner.decisions import Decision, Rule, read_decisions
 from assay.ner.document import Corpus
 from assay.ner.recipes import NONE, UNIVERSAL, Entry, Place, Recipe
 from assay.ner.taxonomy import Source, Taxonomy, Type, universal
@@ -97,7 +97,7 @@ def named(
     Returns
     -------
     tuple
-        Corpora, a row a raw label, the decisions that were applied, and the files that they are from.
+        Corpora, a row a raw label, the decisions that were applied, and the files that they are from or refer to.
     """
     files: dict[Path, None] = {}
     used: dict[str, Decision] = {}
@@ -125,10 +125,11 @@ def named(
 def _decided(
     recipe: Recipe, entry: Entry, corpus: Corpus, folder: Path
 ) -> tuple[list[Decision], dict[str, Decision], tuple[Path, ...]]:
-    """Return the decisions on the labels of a corpus, the nearest first, all those of files, and these files."""
+    """Return the decisions on the labels of a corpus, the nearest first, all of their files, and all files."""
     own = list(_named(entry))
     whole: dict[str, Decision] = {}
-    files = []
+    files: list[Path] = []
+    ruled: list[Path] = []
     shared = None if recipe.mapping in (UNIVERSAL, NONE) else recipe.mapping
     for file, mine in ((entry.decisions, True), (shared, False)):
         if file is None:
@@ -142,6 +143,8 @@ def _decided(
         if mine:
             entries = tuple(e.model_copy(update={"id": f"{entry.name}-{e.id}"}) for e in entries)
         whole |= {e.id: e for e in entries}
+        rules = [rule for e in entries for rule in (e.into or {}).values() if isinstance(rule, Rule)]
+        ruled += [path.parent / name for rule in rules for name in rule.files]
         own += _left(entries, corpus.name, own)
     if len({path.parent for path in files}) > 1:
         raise DataError(
@@ -154,7 +157,7 @@ def _decided(
         language = entry.names or (by_corpus if recipe.names == "corpus" else recipe.names)
         said = mapping_decisions(corpus.name, source, universal(), language=language)
         own += _left(said, corpus.name, own)
-    return own, whole, tuple(files)
+    return own, whole, (*files, *ruled)
 
 
 def _named(entry: Entry) -> Iterable[Decision]:

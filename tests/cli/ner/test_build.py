@@ -88,6 +88,32 @@ def test_a_recipe_is_listed_written_edited_and_built(assay: Assay):
 
 
 @pytest.mark.usefixtures("example")
+def test_decisions_are_found_from_where_one_is_kept_apart_and_proved_with_their_files(assay: Assay):
+    split = "{place: {gazetteer: towns.txt}, other place: rest}"
+    Path("rules").mkdir()
+    Path("rules/d.yaml").write_text(
+        f"- {{id: d1, labels: [dispatch/LOC], action: split, into: {split}}}\n", encoding="utf-8"
+    )
+    Path("rules/towns.txt").write_text("Nowhere\n", encoding="utf-8")
+    Path("recipes").mkdir()
+    text = (
+        "name: r\nprune: null\nexport: {to: [messages], max_chars: 230, on_long: skip}\ncorpora: [dispatch]\n"
+    )
+    Path("recipes/r.yaml").write_text(text, encoding="utf-8")
+    command = ("ner", "build", "recipes/r.yaml", "--data", "mini", "--mapping", "rules/d.yaml")
+    assert "output must be apart" in assay(*command, "-o", "rules", "--overwrite").err
+    assert assay(*command, "-o", "out").code == 0
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    files = [Path(e["path"]).resolve() for e in manifest["inputs"] if e["role"] == "decisions"]
+    assert files == [Path("rules/d.yaml").resolve(), Path("rules/towns.txt").resolve()]
+    lines = Path("out/skipped.tsv").read_text(encoding="utf-8").splitlines()
+    assert len(lines) - 1 == manifest["counts"]["exported"]["skipped"] > 0
+    assert lines[1].startswith("dispatch/")
+    Path("rules/towns.txt").write_text("Elsewhere\n", encoding="utf-8")
+    assert "has changed since" in assay("run", "out/manifest.json", "-o", "again").err
+
+
+@pytest.mark.usefixtures("example")
 def test_refusals_leave_nothing(assay: Assay):
     done = assay("ner", "build", "bilingual_full", "--data", "mini", "-o", "out")
     assert done.code == 2

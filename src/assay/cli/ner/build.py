@@ -61,13 +61,15 @@ def build(
     from assay.cli.output import open_folder, staged
     from assay.ner.build import REASONS, ROLES, write_built
     from assay.ner.build import build as make
-    from assay.ner.recipes import places
+    from assay.ner.recipes import NONE, UNIVERSAL, places
 
     choice("format", format, console.FORMATS)
     said, folder, file = _recipe(recipe, layout=layout, mapping=mapping)
     talk = console.Talk(quiet)
     paths = [str(place.path) for place in places(said, folder=folder, data=data)]
-    target = open_folder(output, paths, overwrite=overwrite, resume=None)
+    named = {said.mapping, *(entry.decisions for entry in said.corpora)} - {UNIVERSAL, NONE, None}
+    decisions = [str(folder / name) for name in named if name]
+    target = open_folder(output, [*paths, *decisions], overwrite=overwrite, resume=None)
     built = make(said, folder=folder, data=data, skip_missing=skip_missing, stage=talk.stage)
     for place in built.missing:
         talk.say(f"left out: {place.entry.name}, no {place.path}. {place.how}")
@@ -113,10 +115,11 @@ def build(
 
 def _recipe(name: str, *, layout: str | None, mapping: str | None) -> tuple[Recipe, Path, str | None]:
     """Return a recipe with what the command line says in its place, its folder, and its file where it has one."""
+    import os
     from pathlib import Path
 
     from assay._check import choice
-    from assay.ner.recipes import LAYOUTS, read_recipe
+    from assay.ner.recipes import LAYOUTS, NONE, UNIVERSAL, read_recipe
 
     said = read_recipe(name)
     file = name if Path(name).is_file() else None
@@ -124,9 +127,11 @@ def _recipe(name: str, *, layout: str | None, mapping: str | None) -> tuple[Reci
     if layout is not None:
         choice("layout", layout, LAYOUTS)
         changed["layout"] = layout
+    folder = Path(name).parent if file else Path()
     if mapping is not None:
-        changed["mapping"] = mapping
-    return said.model_copy(update=changed), Path(name).parent if file else Path(), file
+        kept = mapping in (UNIVERSAL, NONE)
+        changed["mapping"] = mapping if kept else os.path.relpath(mapping, folder)
+    return said.model_copy(update=changed), folder, file
 
 
 def recipes(
