@@ -156,6 +156,11 @@ def test_refusals(base: Path, tmp_path: Path) -> None:
         train_gliner(TAUGHT, tmp_path / "x", base=base, labels={"c": ["person"]})
     with pytest.raises(DataError, match="documents must hold entities to learn from; got none"):
         train_gliner([Document("1", "a b")], tmp_path / "x", base=base)
+    wordless = [Document("1", " ", (Entity(0, 1, "a"),), corpus="one"), Document("2", "a b", corpus="two")]
+    with pytest.raises(DataError, match="documents must hold words to learn from; got none"):
+        train_gliner(wordless, tmp_path / "y", base=base)
+    with pytest.raises(DataError, match="dropout must be from 0 to below 1; got 1"):
+        train_gliner(TAUGHT, tmp_path / "x", base=base, dropout=1)
     with pytest.raises(DataError, match="steps must be >= 1; got 0"):
         train_gliner(TAUGHT, tmp_path / "x", base=base, steps=0)
     with pytest.raises(DataError, match=r"base must name a GLiNER model or an encoder; .*nowhere is none: "):

@@ -135,7 +135,8 @@ def train_gliner(
     at_least("learning_rate", learning_rate, 0, strict=True)
     at_least("head_learning_rate", head_learning_rate, 0, strict=True)
     between("positive_weight", positive_weight, 0, 1)
-    between("dropout", dropout, 0, 1)
+    if not 0 <= dropout < 1:
+        raise DataError(f"dropout must be from 0 to below 1; got {dropout!r}.")
     choice("dtype", dtype, ("float32", "bfloat16"))
     if frozen_layers is not None:
         whole("frozen_layers", frozen_layers, 0)
@@ -151,7 +152,7 @@ def train_gliner(
     with _undisturbed(threads, seed):
         model = _model(str(base), {"max_width": max_width, "hidden_size": hidden_size, "dropout": dropout})
         rows, left_out = _rows(documents, width=model.config.max_width, length=max_tokens)
-        if not rows:
+        if not any(asked.get(row["corpus"]) for row in rows):
             raise DataError("documents must hold words to learn from; got none.")
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model.to(device)

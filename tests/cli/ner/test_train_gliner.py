@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from assay.ner import Corpus, Document, Entity, unify, write_corpus
 from tests.cli.conftest import Assay
 from tests.ner import made_gliner
 
@@ -42,6 +43,19 @@ def test_it_writes_a_model_with_its_manifest(assay: Assay, base: Path, tmp_path:
     again = assay("run", "one/manifest.json", "-o", "two")
     assert again.code == 0, again.err
     assert Path("one/pytorch_model.bin").read_bytes() == Path("two/pytorch_model.bin").read_bytes()
+
+
+def test_documents_of_a_unified_corpus_are_asked_for_the_labels_of_their_own(
+    assay: Assay, base: Path, tmp_path: Path
+) -> None:
+    one = Corpus("one", (Document("1", "Ann went", (Entity(0, 3, "person"),), split="train"),))
+    two = Corpus("two", (Document("1", "to Paris", (Entity(3, 8, "town"),), split="train"),))
+    write_corpus(unify([one, two]), tmp_path / "both", format="documents")
+    given = ["--method", "gliner", "--model", base, "--max-steps", 1, "--batch-size", 2, "--threads", 1]
+    done = assay("ner", "train", tmp_path / "both", *given, "-o", "out", "--quiet")
+    assert done.code == 0, done.err
+    record = json.loads(Path("out/training.json").read_text())
+    assert record["labels"] == {"one": ["person"], "two": ["town"]}
 
 
 def test_options_of_language_models_are_refused(assay: Assay, base: Path, tmp_path: Path) -> None:

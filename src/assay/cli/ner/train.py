@@ -194,21 +194,25 @@ def _check_gliner(given: Mapping[str, Any]) -> None:
 def _train_gliner(
     corpora: Sequence[Corpus], folder: Path, paths: Sequence[str], given: Mapping[str, Any], talk: Talk
 ) -> None:
-    """Train a GLiNER model on corpora, each asked for the labels that it declares."""
+    """Train a GLiNER model on corpora, each asked for the labels that it declares; unified ones are taken apart."""
     from dataclasses import replace
 
     from assay._files import read_json
     from assay.cli import console, manifest
     from assay.cli.output import MANIFEST
     from assay.ner.gliner_training import RECORD, train_gliner
+    from assay.ner.predictions import parted
 
     chosen = {name: given[name] for name in GLINER_SETTINGS if given[name] is not None}
     if given["max_steps"] is not None:
         chosen["steps"] = given["max_steps"]
     if given["dtype"] != "auto":
         chosen["dtype"] = given["dtype"]
-    documents = [replace(document, corpus=corpus.name) for corpus in corpora for document in corpus.documents]
-    labels = {corpus.name: corpus.labels for corpus in corpora}
+    parts = [part for corpus in corpora for part in parted(corpus)]
+    documents = [replace(document, corpus=part.name) for part in parts for document in part.documents]
+    labels: dict[str, tuple[str, ...]] = {}
+    for part in parts:
+        labels[part.name] = (*labels.get(part.name, ()), *part.labels)
     with talk.stage("train", f"{len(documents):,} documents, {given['model']}") as progress:
         train_gliner(
             documents, folder, base=given["model"], labels=labels, overwrite=given["overwrite"], progress=progress,
