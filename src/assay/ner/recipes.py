@@ -39,7 +39,6 @@ class Reading(_Frozen):
     """Options of `assay.ner.read_corpus`, in place of those that the `Source` of the corpus gives."""
 
     format: Text | None = None
-    language: Text | None = None
     scheme: Text | None = None
     tag_column: Text | int | None = None
     repair: Text | None = None

@@ -152,4 +152,7 @@ def test_exports_by_suffix(assay: Assay, file: Path, tmp_path: Path) -> None:
     done = assay("ner", "taxonomy", file, "--subtree", "t2", "-o", "one.json", "--overwrite")
     assert done.code == 0
     assert len(json.loads((tmp_path / "one.json").read_bytes())["types"]) == 1
+    for name in ("t2", "t3"):
+        assert assay("ner", "taxonomy", file, "--subtree", name, "-o", "sub.yaml", "--overwrite").code == 0
+        assert assay("ner", "taxonomy", "sub.yaml").code == 0
     assert assay("ner", "taxonomy", file, "-o", "one.txt").code == 2

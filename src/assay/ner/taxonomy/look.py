@@ -58,6 +58,8 @@ def search(taxonomy: Taxonomy, words: str) -> list[Hit]:
 def subtree(taxonomy: Taxonomy, name: str) -> Taxonomy:
     """Return the part of a taxonomy from one living type down; `name` is its id, or its name in either language.
 
+    The type at the top has no parent there, so that the part is a taxonomy that keeps the laws (`faults`).
+
     Raises
     ------
     DataError
@@ -71,7 +73,10 @@ def subtree(taxonomy: Taxonomy, name: str) -> Taxonomy:
     rest = list(taxonomy.living)
     while below := [kind for kind in rest if kind.parent in inside and kind.id not in inside]:
         inside.update(kind.id for kind in below)
-    return taxonomy.model_copy(update={"types": tuple(kind for kind in rest if kind.id in inside)})
+    part = (kind for kind in rest if kind.id in inside)
+    alone = {"parent": None, "other": False}
+    types = tuple(kind.model_copy(update=alone) if kind.id == top.id else kind for kind in part)
+    return taxonomy.model_copy(update={"types": types})
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
