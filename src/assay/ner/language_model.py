@@ -6,13 +6,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from assay._check import choice, require, whole
-from assay._files import read_json
 from assay.embed.encoder import mend
-from assay.embed.transformer import device_for, find_model, model_errors
+from assay.embed.transformer import device_for
 from assay.errors import DataError
 from assay.ner.prompts import CHAT_TEMPLATE
 
@@ -91,6 +89,7 @@ class Transformer:
                 whole(name, value, 1)
         torch = require("torch", "lm", "a language model")
         transformers = require("transformers", "lm", "a language model")
+        from assay.training.train import load_tuned
 
         self._device = device_for(device)
         on_gpu = self._device != "cpu" and torch.cuda.is_bf16_supported()
@@ -98,7 +97,7 @@ class Transformer:
         bars = transformers.logging.is_progress_bar_enabled()
         transformers.logging.disable_progress_bar()
         try:
-            model, self._tokenizer, revision = _loaded(source, getattr(torch, precision))
+            model, self._tokenizer, revision = load_tuned(source, getattr(torch, precision))
         finally:
             if bars:
                 transformers.logging.enable_progress_bar()
@@ -204,29 +203,6 @@ class Transformer:
         if token not in self._breaks:
             self._breaks[token] = "\n" in self._tokenizer.decode([token])
         return self._breaks[token] and bool(self._tokenizer.decode(list(before)).strip())
-
-
-def _loaded(source: str, dtype: Any) -> tuple[Any, Any, str]:
-    """Return a model, its tokenizer and what identifies it; an adapter is put on the model that it was made for."""
-    from assay.training.train import load_model
-
-    settings = Path(source) / "adapter_config.json"
-    if not settings.is_file():
-        return load_model(source, dtype)
-    import transformers
-
-    peft = require("peft", "lm", "an adapter")
-    base = str(read_json(settings).get("base_model_name_or_path") or "")
-    if not base:
-        raise DataError(
-            f"model must say what model its adapter is for; {settings} does not. Train it from a folder."
-        )
-    _, _, adapter = find_model(source, "model")
-    model, _, revision = load_model(base, dtype)
-    with model_errors(source, "model"):
-        model = peft.PeftModel.from_pretrained(model, source)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source)
-    return model, tokenizer, f"{revision} + {adapter}"
 
 
 class Remote:

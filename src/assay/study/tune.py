@@ -22,7 +22,7 @@ from assay.embed.transformer import device_for
 from assay.errors import AssayWarning, DataError
 from assay.training import train
 from assay.training.tokens import IGNORED, tokens_of, with_template
-from assay.training.train import RECORD, load_model
+from assay.training.train import RECORD, load_tuned
 
 TAKEN = ("set", "strategy", "size", "draw", "distinct")  # columns of the table that are no scores, and
 MEASURED = ("model/", "encoder/", "text/")  # how those of measures begin
@@ -169,20 +169,7 @@ def heldout_loss(
 def _load(model: str | Path, device: str) -> tuple[Any, Any]:
     """Return a model, with its adapter where the folder holds one, and its tokenizer, ready to be asked."""
     torch = _check.require("torch", "lm", "held-out loss")
-    adapter = Path(model) / "adapter_config.json"
-    if adapter.exists():
-        peft = _check.require("peft", "lm", "an adapter")
-        base, _, _ = load_model(read_json(adapter)["base_model_name_or_path"], torch.float32)
-        tokenizer = _check.require("transformers", "lm", "an adapter").AutoTokenizer.from_pretrained(
-            str(model)
-        )
-        with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning
-            )  # PEFT's own
-            found = peft.PeftModel.from_pretrained(base, str(model))
-    else:
-        found, tokenizer, _ = load_model(model, torch.float32)
+    found, tokenizer, _ = load_tuned(model, torch.float32)
     with_template(tokenizer, None)
     return found.to(device_for(device)).eval(), tokenizer
 

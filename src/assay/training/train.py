@@ -268,6 +268,29 @@ def load_model(model: str | Path, dtype: Any) -> tuple[Any, Any, str]:
     return language_model, tokenizer, revision
 
 
+def load_tuned(model: str | Path, dtype: Any) -> tuple[Any, Any, str]:
+    """Return what `load_model` does, with the adapter on the model that it was made for where the folder holds one."""
+    adapter = Path(model) / "adapter_config.json"
+    if not adapter.is_file():
+        return load_model(model, dtype)
+    peft = require("peft", "lm", "an adapter")
+    transformers = require("transformers", "lm", "an adapter")
+    base = str(read_json(adapter).get("base_model_name_or_path") or "")
+    if not base:
+        raise DataError(
+            f"model must say what model its adapter is for; {adapter} does not. Train it from a folder."
+        )
+    _, _, own = find_model(str(model), "model")
+    language_model, _, revision = load_model(base, dtype)
+    with model_errors(str(model), "model"), warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning
+        )  # PEFT's
+        language_model = peft.PeftModel.from_pretrained(language_model, str(model))
+        tokenizer = transformers.AutoTokenizer.from_pretrained(str(model))
+    return language_model, tokenizer, f"{revision} + {own}"
+
+
 def _limit(model: Any, chosen: Preset, asked: int | None) -> int:
     """Return the most tokens of a sample: no more than the model has positions."""
     positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
