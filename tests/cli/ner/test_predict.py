@@ -102,6 +102,15 @@ def test_refusals_leave_nothing(assay: Assay, model: Path, data: None, tmp_path:
             "--prompting must be plain for a model without",
         ),
         (("predict", "data", "--model", model, "--max-new-tokens", 480), "Nothing is cut"),
+        (
+            ("predict", "data", "--model", model, "--workers", 2),
+            f"--workers must be left out of {model}, which",
+        ),
+        (
+            ("predict", "data", "--model", "crf", "--train", "data", "--examples", 1),
+            "--examples must be left out",
+        ),
+        (("predict", "data", "--model", "openai:gpt"), "--device must be left out of openai:gpt"),
         (("train", "only/alpha", "--model", model), "--split must be one that alpha has: test; got 'train'"),
         (("train", "data", "--model", model, "--preset", "b2nr"), "--preset must be one of"),
     ):

@@ -17,6 +17,24 @@ if TYPE_CHECKING:
     from assay.ner.generate import Predicted
 
 UNFINISHED = ".unfinished-predict"
+# options that a kind of model does not read: they must be at their defaults
+UNREAD = {
+    "openai": ("batch_size", "device", "dtype", "threads"),
+    "transformers": ("base_url", "workers"),
+    "tagger": (
+        *(
+            "prompting",
+            "descriptions",
+            "examples",
+            "commas",
+            "on_long",
+            "max_new_tokens",
+            "batch_size",
+            "device",
+        ),
+        *("dtype", "threads", "base_url", "workers"),
+    ),
+}
 COUNTS = ("documents", "asked", "items", "entities", "hallucinated", "unknown_label", "repeated", "cut")
 
 
@@ -181,7 +199,13 @@ def _predicted(
 
     model = given["model"]
     kind, _, argument = model.partition(":")
-    if kind in TAGGERS:
+    reads = "tagger" if kind in TAGGERS else "openai" if kind == "openai" and argument else "transformers"
+    for name in UNREAD[reads]:
+        if given[name] != defaults()[name]:
+            raise DataError(
+                f"{name} must be left out of {model}, which does not read it; got {given[name]!r}."
+            )
+    if reads == "tagger":
         tagger = resolve(model, seed=given["seed"])
         learns = kind != "gliner"
         if learns != bool(train):
@@ -200,7 +224,7 @@ def _predicted(
         )
     generator: Generator
     shared = {"prompting": given["prompting"], "max_new_tokens": given["max_new_tokens"]}
-    if kind == "openai" and argument:
+    if reads == "openai":
         generator = Remote(argument, base_url=given["base_url"], workers=given["workers"], **shared)
     else:
         generator = Transformer(
