@@ -13,7 +13,8 @@ import pytest
 from assay.errors import DataError
 from assay.ner import Corpus, Decision, Document, Entity, apply, write_corpus
 from assay.ner.evaluate import averages, evaluate, evaluate_answers
-from assay.ner.predictions import Answer, Predictions, matched, read_answers, read_predictions
+from assay.ner.predictions import Answer, Predictions, from_answers, matched, read_answers, read_predictions
+from tests.golden.b2ner import COUNTS
 from tests.ner.made import corpus
 
 GOLD = corpus("mini", "[Ada|person] of [Rome|city]", "nobody", "[Bob|person] and [Bob|person]")
@@ -45,6 +46,26 @@ def test_answers_are_placed_left_to_right_and_what_has_no_place_is_wrong(tmp_pat
     assert found.audit.counts == {"label": 1, "mention": 1, "repeat": 1, "empty": 0, "format": 0}
     [as_strings] = evaluate(GOLD, saved.of(GOLD), compat="b2ner", **QUICK)
     assert (as_strings.counts.correct, as_strings.counts.gold, as_strings.counts.predicted) == (3, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        (right, said)
+        for right, said, counts in COUNTS
+        if counts == (1, 0, 0) and ";" not in right and "；" not in right
+    ],
+)
+def test_what_differs_is_right_only_under_compat(right: str, said: str) -> None:
+    label, _, words = right.partition(": ")
+    gold = Corpus("one", (Document("0", words, (Entity(0, len(words), label),)),))
+    predictions = from_answers(gold.documents, _answers(said), "here", labels=[label])
+    [strict], [strings] = (
+        evaluate(gold, predictions, **QUICK),
+        evaluate(gold, predictions, compat="b2ner", **QUICK),
+    )
+    assert strings.f1 == 1
+    assert strict.f1 == (said.replace("：", ": ") == right)
 
 
 def test_documents_and_their_answers_score_the_same(tmp_path: Path) -> None:

@@ -118,7 +118,8 @@ def score(
     """
     from dataclasses import asdict
 
-    from assay._check import between, choice, whole
+    from assay import _check
+    from assay._check import between, choice
     from assay.cli import console
     from assay.cli.ner import inputs, predict
     from assay.errors import DataError
@@ -139,8 +140,8 @@ def score(
     if predicted_names is not None:
         choice("predicted_names", predicted_names, NAMINGS)
     between("confidence", confidence, 0, 1)
-    whole("resamples", resamples, 0)
-    whole("seed", seed, 0)
+    _check.whole("resamples", resamples, 0)
+    _check.whole("seed", seed, 0)
     if min_f1 is not None:
         between("min_f1", min_f1, 0, 1)
     talk = console.Talk(quiet)
