@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from assay.data.duplicates import normal
 from assay.errors import DataError
 from assay.ner import Corpus, Document, Entity, Pruned, compare_strategies, prune, unify
-from assay.ner.choose import STRATEGIES
+from assay.ner.choose import STRATEGIES, Candidates, Plan, choose
 from assay.ner.leakage import leaked
 from assay.ner.near import near_texts
 from assay.ner.pruned import REASONS
@@ -255,15 +255,17 @@ def test_selectors_keep_as_many_as_quota():
         )
 
 
-def test_paper_is_its_definition():
-    found = pruned([ONE], strategy="paper", k=3, negatives=0.0, near=1.0)
-    chosen = kept(found)
-    everything = pruned([ONE], k=1000, negatives=0.0, near=1.0)
-    # any order fulfils the rule at its end: no kept document could be left out first
-    count = Counter(e for d in chosen for e in {e.label for e in d.entities})
-    assert all(count[row.label] >= min(3, row.available) for row in everything.types)
-    assert len(chosen) <= 3 * len(everything.types)
-    assert pruning.paper([[0], [0, 1], [0], [1]], 1) == [0, 1]
+@SMALL
+@given(st.lists(st.sets(st.integers(0, 3)), min_size=1, max_size=20), st.integers(1, 5))
+def test_paper_is_its_definition(kinds: list[set[int]], k: int):
+    rows = Candidates(
+        np.ones((len(kinds), 1), dtype=np.float32),
+        tuple(tuple(f"type {kind}" for kind in sorted(each)) for each in kinds),
+        ("one",) * len(kinds),
+        ("en",) * len(kinds),
+    )
+    chosen = choose(rows, Plan("paper", k, 0.0, None, None, 0, None))
+    assert chosen == pruning.paper([sorted(each) for each in kinds], k)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -24,7 +24,8 @@ class LabelRow:
 
     `how` is ``mapped`` (with the id of the type, and whether its meaning was ``read`` in a public source), ``decided``,
     ``ignored`` by a decision, ``unknown`` where neither the taxonomy nor a decision says what it comes to, so that it
-    keeps its own name, or ``raw`` where nothing was asked.
+    keeps its own name, or ``raw`` where nothing was asked. Of entities that come to one place and name the first is
+    counted in `kept`.
     """
 
     corpus: str

@@ -99,7 +99,12 @@ def test_strategies_side_by_side(assay: Assay, tmp_path: Path):
         (("--strategy", "best"), "--strategy must be one of quota, paper, random"),
         (
             ("--max-per-corpus", "one=many"),
-            "--max-per-corpus must be a number, or name=number,...; got 'one=many'",
+            "--max-per-corpus must be a number, or name=number,... with each name once; got 'one=many'",
+        ),
+        (("--max-per-corpus", "one=3,one=4"), "with each name once; got 'one=3,one=4'"),
+        (
+            ("--compare", "all", "--strategy", "paper"),
+            "--strategy must be left out with compare; got 'paper'",
         ),
         (
             ("--max-per-corpus", "three=4"),

@@ -167,8 +167,11 @@ def prune(
 def _strategies(strategy: str, compare: str | None) -> list[str]:
     """Return the strategies to run, each one that there is."""
     from assay._check import choice
+    from assay.errors import DataError
     from assay.ner.choose import STRATEGIES
 
+    if compare is not None and strategy != "quota":
+        raise DataError(f"strategy must be left out with compare; got {strategy!r}. Name it there.")
     names = [strategy] if compare is None else [part.strip() for part in compare.split(",")]
     if compare == "all":
         names = list(STRATEGIES)
@@ -187,9 +190,14 @@ def _most(name: str, text: str | None) -> int | dict[str, int] | None:
         if "=" not in text:
             return int(text)
         pairs = [part.rpartition("=") for part in text.split(",")]
-        return {key.strip(): int(value) for key, _, value in pairs}
+        found = {key.strip(): int(value) for key, _, value in pairs}
+        if len(found) < len(pairs):
+            raise ValueError
+        return found
     except ValueError:
-        raise DataError(f"{name} must be a number, or name=number,...; got {text!r}.") from None
+        raise DataError(
+            f"{name} must be a number, or name=number,... with each name once; got {text!r}."
+        ) from None
 
 
 def _rows(pruned: Pruned, corpora: Sequence[Corpus]) -> list[dict[str, Any]]:
