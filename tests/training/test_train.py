@@ -222,6 +222,9 @@ def test_an_adapter_is_the_model_plus_a_product(folder: Path, torch: Any, tmp_pa
         "adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "tokenizer_config.json",
         "chat_template.jinja", "training.json",
     }  # fmt: skip
+    modules = json.loads((place / "adapter_config.json").read_bytes())["target_modules"]
+    assert len(modules) == 2 * 7
+    assert modules == sorted(modules)  # the same bytes whatever order sets have
     base = load(folder).state_dict()
     merged = PeftModel.from_pretrained(load(folder), place).merge_and_unload().state_dict()
     tensors = load_file(place / "adapter_model.safetensors")

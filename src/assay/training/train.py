@@ -31,6 +31,7 @@ from assay.training.presets import Preset, listed, settings
 from assay.training.tokens import ANSWERS, Tokens, epoch_order, tokens_of, with_template
 
 RECORD = "training.json"
+ADAPTER = "adapter_config.json"
 CHECKPOINTS = "checkpoints"
 DTYPES = ("auto", "float32", "bfloat16")
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers")
@@ -270,7 +271,7 @@ def load_model(model: str | Path, dtype: Any) -> tuple[Any, Any, str]:
 
 def load_tuned(model: str | Path, dtype: Any) -> tuple[Any, Any, str]:
     """Return what `load_model` does, with the adapter on the model that it was made for where the folder holds one."""
-    adapter = Path(model) / "adapter_config.json"
+    adapter = Path(model) / ADAPTER
     if not adapter.is_file():
         return load_model(model, dtype)
     peft = require("peft", "lm", "an adapter")
@@ -474,6 +475,9 @@ def _write(folder: Path, model: Any, tokenizer: Any, record: dict[str, Any], *, 
     model.save_pretrained(stage, **({"save_embedding_layers": False} if adapter else {}))
     tokenizer.save_pretrained(stage)
     (stage / "README.md").unlink(missing_ok=True)  # an empty form
+    if adapter:  # its modules are a set to PEFT, in another order each time
+        config = read_json(stage / ADAPTER)
+        write_json(stage / ADAPTER, config | {"target_modules": sorted(config["target_modules"])})
     names = sorted(path.name for path in stage.iterdir())
     earlier = read_json(folder / RECORD).get("outputs", {}) if (folder / RECORD).exists() else {}
     (folder / RECORD).unlink(missing_ok=True)
