@@ -9,18 +9,37 @@
 - `filters`: what is kept, counted at every step; `census`: what can be answered without knowing it;
 - `relations`, `templates`: the 24 relations of EntityQuestions and our own statements for each, or a file's;
 - `outputs`, `matching`: whether what a model wrote has the answer, by four rules side by side;
-- `aliases`: other names of answers.
+- `aliases`: other names of answers;
+- `mastery`: right answers, counted or as probabilities, to scores and categories; `agreement` of the two;
+- `subsets`: which facts to train on, balanced over relations; `tokens`: how far two models' next tokens are apart;
+- `intervals`: how far shares and means could have come out elsewhere. These four know arrays, not models.
 """
 
+from assay.knowledge.agreement import Agreement, Calibration, agreement
 from assay.knowledge.aliases import builtin_aliases, read_aliases, with_aliases
 from assay.knowledge.census import Traps, traps
 from assay.knowledge.filters import FILTERS, Filter, Kept, hold_out, keep
 from assay.knowledge.formats import FACT_FORMATS, FactFormat
+from assay.knowledge.intervals import Spread, share_interval, spread
+from assay.knowledge.mastery import (
+    CATEGORIES,
+    SLICK,
+    Tally,
+    categories,
+    crossed,
+    exact_categories,
+    exact_scores,
+    slick,
+    tally,
+    template_interval,
+    unsettled,
+)
 from assay.knowledge.matching import MATCHERS, Matcher, RuleHits, matcher, matches, side_by_side
 from assay.knowledge.outputs import read_outputs
 from assay.knowledge.questions import Facts, Question
 from assay.knowledge.read import read_facts, write_facts
 from assay.knowledge.relations import RELATIONS, Relation
+from assay.knowledge.subsets import Cell, Subset, balanced_subset, mixed_subset
 from assay.knowledge.templates import (
     builtin_templates,
     read_templates,
@@ -28,12 +47,19 @@ from assay.knowledge.templates import (
     template_fault,
     templates_of,
 )
+from assay.knowledge.tokens import Divergence, divergence, paper_rows, top_kl
 
 __all__ = [
+    "CATEGORIES",
     "FACT_FORMATS",
     "FILTERS",
     "MATCHERS",
     "RELATIONS",
+    "SLICK",
+    "Agreement",
+    "Calibration",
+    "Cell",
+    "Divergence",
     "FactFormat",
     "Facts",
     "Filter",
@@ -42,22 +68,41 @@ __all__ = [
     "Question",
     "Relation",
     "RuleHits",
+    "Spread",
+    "Subset",
+    "Tally",
     "Traps",
+    "agreement",
+    "balanced_subset",
     "builtin_aliases",
     "builtin_templates",
+    "categories",
+    "crossed",
+    "divergence",
+    "exact_categories",
+    "exact_scores",
     "hold_out",
     "keep",
     "matcher",
     "matches",
+    "mixed_subset",
+    "paper_rows",
     "read_aliases",
     "read_facts",
     "read_outputs",
     "read_templates",
+    "share_interval",
     "side_by_side",
+    "slick",
+    "spread",
     "statements",
+    "tally",
     "template_fault",
+    "template_interval",
     "templates_of",
+    "top_kl",
     "traps",
+    "unsettled",
     "with_aliases",
     "write_facts",
 ]
