@@ -22,6 +22,7 @@ from assay.knowledge import (
     slick,
     tally,
     template_interval,
+    template_scores,
     unsettled,
 )
 from tests.golden import knowledge as golden
@@ -79,6 +80,16 @@ def test_templates_that_a_fact_has_not_do_not_count() -> None:
     assert found.totals[1].tolist() == [2, 4]
     assert found.scores.tolist() == [1.0, 0.75]
     assert exact_scores([[0.5, np.nan], [0.5, 0.75]]).tolist() == [0.5, 0.625]
+
+
+def test_template_scores_by_relation() -> None:
+    found = template_scores(
+        Tally([[2, 0, 1], [4, 0, 0], [1, 1, 1]], [[4, 0, 4], [4, 0, 4], [1, 1, 1]]), ["a", "a", "b"]
+    )
+    np.testing.assert_array_equal(found["a"], [0.75, np.nan, 0.125])
+    assert found["b"].tolist() == [1, 1, 1]
+    with pytest.raises(DataError, match=r"relations must be as many as the facts \(1\); got 2"):
+        template_scores(Tally([[1]], [[1]]), ["a", "a"])
 
 
 def test_flat_interval_is_what_the_prior_leaves() -> None:

@@ -39,12 +39,14 @@ def test_even_as_a_loop_and_nested(drawn: list[tuple[str, int]], seed: int, data
     some = balanced_subset(ids, relations, size=size, **options)
     assert some.indices.tolist() == whole.indices.tolist()[:size]
     available = Counter(relations[at] for at in eligible)
-    assert sorted(cell.taken for cell in some.cells if cell.available) == even_counts(available, size)
-    taken = Counter(relations[at] for at in some.indices)
+    available, taken = Counter(drawn[at] for at in eligible), Counter(drawn[at] for at in some.indices)
     for cell in some.cells:
-        assert (cell.category, cell.available, cell.taken) == (
-            category, available[cell.relation], taken[cell.relation],
-        )  # fmt: skip
+        key = cell.relation, cell.category
+        assert (cell.available, cell.taken) == (available[key], taken[key])
+    assert len(some.cells) >= len(available)
+    given = Counter(relations[at] for at in eligible)
+    each = Counter(relations[at] for at in some.indices)
+    assert sorted(each[name] for name in given) == even_counts(given, size)
     even = mixed_subset(ids, relations, categories, size=size, seed=seed)
     assert len(set(even.indices.tolist())) == size
     assert (

@@ -10,27 +10,26 @@
 - `relations`, `templates`: the 24 relations of EntityQuestions and our own statements for each, or a file's;
 - `outputs`, `matching`: whether what a model wrote has the answer, by four rules side by side;
 - `aliases`: other names of answers;
-- `mastery`: right answers, counted or as probabilities, to scores and categories; `agreement` of the two;
+- `counts`, `mastery`: right answers, counted or as probabilities, to scores and categories; `agreement` of the two;
 - `subsets`: which facts to train on, balanced over relations; `tokens`: how far two models' next tokens are apart;
-- `intervals`: how far shares and means could have come out elsewhere. These four know arrays, not models.
+- `intervals`: how far shares and means could have come out elsewhere. The last six know arrays, not models.
 """
 
 from assay.knowledge.agreement import Agreement, Calibration, agreement
 from assay.knowledge.aliases import builtin_aliases, read_aliases, with_aliases
 from assay.knowledge.census import Traps, traps
+from assay.knowledge.counts import Tally, tally, template_scores
 from assay.knowledge.filters import FILTERS, Filter, Kept, hold_out, keep
 from assay.knowledge.formats import FACT_FORMATS, FactFormat
 from assay.knowledge.intervals import Spread, share_interval, spread
 from assay.knowledge.mastery import (
     CATEGORIES,
     SLICK,
-    Tally,
     categories,
     crossed,
     exact_categories,
     exact_scores,
     slick,
-    tally,
     template_interval,
     unsettled,
 )
@@ -99,6 +98,7 @@ __all__ = [
     "tally",
     "template_fault",
     "template_interval",
+    "template_scores",
     "templates_of",
     "top_kl",
     "traps",

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from assay.errors import DataError
+from assay.knowledge.counts import Tally, shape_of
 from assay.knowledge.intervals import Floats, correlation, rank_correlation
-from assay.knowledge.mastery import Tally, categories, crossed, exact_categories, probabilities_of, shape_of
+from assay.knowledge.mastery import categories, crossed, exact_categories, probabilities_of
 
 EDGES = (0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 1.0)
 

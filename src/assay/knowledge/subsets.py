@@ -76,7 +76,7 @@ def balanced_subset(
     categories : sequence of int, optional
         Of each fact.
     category : int, optional
-        Takes facts of this category alone; needs `categories`.
+        Takes facts of this category alone; needs `categories`. None: of all, mixed as they are found.
     seed : int
         Another seed, another subset.
 
@@ -113,7 +113,7 @@ def balanced_subset(
             )
     queues = {name: _ordered(rows, ids, seed, name) for name, rows in _by(eligible, relations).items()}
     order = _in_turns([queues[name] for name in _seeded(queues, seed)])
-    labels = [category] * len(ids)
+    labels = [None] * len(ids) if categories is None else of
     return _taken(order, size, relations, labels, list(dict.fromkeys(relations)), seed)
 
 

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
 from assay.errors import DataError
+from assay.knowledge.counts import Tally, shape_of, template_scores
 from assay.knowledge.intervals import Floats, Ints
-from assay.knowledge.mastery import Tally, categories, shape_of
+from assay.knowledge.mastery import categories
 
 INPUTS = ("logits", "log_probabilities")
 TOP = (5, 10, 20, 50)
@@ -218,16 +219,15 @@ def paper_rows(
     shape = tally.hits.shape
     begun = np.asarray(starts, dtype=bool)
     shape_of("starts", begun, shape)
+    inside = categories(*tally.totals) == category
+    best = np.zeros(shape[0], dtype=np.int64)
+    rows = np.flatnonzero(inside).tolist()
     if len(relations) != shape[0]:
         raise DataError(f"relations must be as many as the facts ({shape[0]}); got {len(relations)}.")
-    of = np.array([str(name) for name in relations], dtype=object)
-    inside = categories(tally.hits.sum(axis=1), tally.draws.sum(axis=1)) == category
-    best = np.zeros(shape[0], dtype=np.int64)
-    for relation in dict.fromkeys(relations):
-        rows = inside & (of == relation)
-        with np.errstate(invalid="ignore"):
-            success = tally.hits[rows].sum(axis=0) / tally.draws[rows].sum(axis=0)
-        best[rows] = int(np.argmax(np.nan_to_num(success, nan=-1.0)))
+    of = [str(relations[at]) for at in rows]
+    scores = template_scores(Tally(tally.hits[rows], tally.draws[rows]), of) if rows else {}
+    for at, relation in zip(rows, of, strict=True):
+        best[at] = int(np.nanargmax(scores[relation]))
     every = np.arange(shape[0])
     taken = np.flatnonzero(inside & begun[every, best] & (tally.draws[every, best] > 0))
     return taken, best[taken]
@@ -315,9 +315,12 @@ def _largest(rows: Floats, m: int) -> Ints:
     """Return the columns of the m largest entries of each row, descending, equal ones by lower column."""
     width = rows.shape[1]
     edge = np.partition(rows, width - m, axis=1)[:, width - m, None]
-    above, equal = rows > edge, rows == edge
-    equal &= np.cumsum(equal, axis=1, dtype=np.int32) <= m - above.sum(axis=1, keepdims=True)
-    columns = np.nonzero(above | equal)[1].reshape(len(rows), m)
+    kept = rows >= edge
+    if np.count_nonzero(kept) > len(rows) * m:
+        above, equal = rows > edge, rows == edge
+        equal &= np.cumsum(equal, axis=1, dtype=np.int32) <= m - above.sum(axis=1, keepdims=True)
+        kept = above | equal
+    columns = np.nonzero(kept)[1].reshape(len(rows), m)
     order = np.argsort(-np.take_along_axis(rows, columns, 1), axis=1, kind="stable")
     return np.take_along_axis(columns, order, 1)
 
