@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import DataError
-from assay.knowledge import divergence, paper_rows, spread, tokens, top_kl
+from assay.knowledge import Tally, divergence, paper_rows, spread, tokens, top_kl
 from tests.golden import knowledge as golden
 from tests.oracles import knowledge as oracle
 
@@ -175,20 +175,21 @@ def test_refusals(tuned, original, options, message: str) -> None:
 
 def test_the_rows_of_the_paper() -> None:
     hits = [[9, 10, 10], [10, 10, 8], [2, 10, 1], [10, 0, 10], [10, 10, 10]]
+    counted = Tally(hits, np.full((5, 3), 10))
     starts = np.ones((5, 3), dtype=bool)
     starts[1, 1] = False
     relations = ["P36", "P36", "P36", "P17", "P17"]
-    facts, templates = paper_rows(hits, 10, relations=relations, starts=starts)
+    facts, templates = paper_rows(counted, relations=relations, starts=starts)
     assert facts.tolist() == [0, 4]  # fact 1 does not begin with the object, 2 and 3 are no D4
     assert templates.tolist() == [1, 0]
-    facts, templates = paper_rows(hits, 10, relations=relations, starts=starts, category=3)
+    facts, templates = paper_rows(counted, relations=relations, starts=starts, category=3)
     assert (facts.tolist(), templates.tolist()) == ([3], [0])
-    facts, _ = paper_rows(hits, 10, relations=relations, starts=starts, category=1)
+    facts, _ = paper_rows(counted, relations=relations, starts=starts, category=1)
     assert facts.tolist() == []
     with pytest.raises(DataError, match=r"starts must have the shape of hits, \(5, 3\); got \(5, 2\)"):
-        paper_rows(hits, 10, relations=relations, starts=starts[:, :2])
+        paper_rows(counted, relations=relations, starts=starts[:, :2])
     with pytest.raises(DataError, match=r"relations must be as many as the facts \(5\); got 1"):
-        paper_rows(hits, 10, relations=["P36"], starts=starts)
+        paper_rows(counted, relations=["P36"], starts=starts)
 
 
 def test_spread_draws_facts_not_tokens() -> None:

@@ -174,7 +174,7 @@ def top_kl(tuned: ArrayLike, original: ArrayLike, *, m: int = 10, inputs: str = 
 
 
 def paper_rows(
-    hits: ArrayLike, draws: ArrayLike, *, relations: Sequence[str], starts: ArrayLike, category: int = 4
+    tally: Tally, *, relations: Sequence[str], starts: ArrayLike, category: int = 4
 ) -> tuple[Ints, Ints]:
     """Return the facts that the paper measures its divergence on, and the template of each.
 
@@ -183,8 +183,8 @@ def paper_rows(
 
     Parameters
     ----------
-    hits, draws : array of int (facts, templates)
-        As in `assay.knowledge.Tally`, of the original model.
+    tally : Tally
+        Of the original model.
     relations : sequence of str
         Of each fact.
     starts : array of bool (facts, templates)
@@ -209,13 +209,12 @@ def paper_rows(
     Examples
     --------
     >>> begun = [[True, True], [True, False]]
-    >>> facts, templates = paper_rows([[3, 4], [4, 4]], 4, relations=["P36", "P36"], starts=begun)
+    >>> tally = Tally([[3, 4], [4, 4]], [[4, 4], [4, 4]])
+    >>> facts, templates = paper_rows(tally, relations=["P36", "P36"], starts=begun)
     >>> facts.tolist(), templates.tolist()
     ([0], [1])
     """
     _check.whole("category", category, 0, 4)
-    h = np.asarray(hits)
-    tally = Tally(h, np.broadcast_to(np.asarray(draws), h.shape))
     shape = tally.hits.shape
     begun = np.asarray(starts, dtype=bool)
     shape_of("starts", begun, shape)
