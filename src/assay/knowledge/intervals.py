@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv
 
 from assay import _check
 from assay.errors import DataError
@@ -104,6 +103,8 @@ def share_interval(
         half = z / (1 + z * z / n) * np.sqrt(r * (1 - r) / n + z * z / (4 * n * n))
         low, high = np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
     else:
+        from scipy.special import betaincinv  # a second that readers of facts need not wait
+
         tail = (1 - confidence) / np.where((h == 0) | (h == n), 1, 2)
         low, high = betaincinv(h + 1, n - h + 1, tail), betaincinv(h + 1, n - h + 1, 1 - tail)
     return np.where(h == 0, 0.0, low), np.where(h == n, 1.0, high)
