@@ -168,9 +168,7 @@ def test_a_wrong_model(server: Server) -> None:
 
 
 def test_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    from assay.embed import remote
-
-    monkeypatch.setattr(remote, "RETRIES", 0)
+    monkeypatch.setattr("assay._server.RETRIES", 0)
     address = "http://127.0.0.1:9/v1"
     with pytest.raises(
         DataError, match=r"base_url must be a server that answers; got http://127\.0\.0\.1:9/v1/"

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay._check import require
+from assay._server import answering, connect
 from assay.embed.encoder import Encoder, Fingerprint, mend, unit_rows
 from assay.errors import DataError
 
 IN_FLIGHT = 4
-RETRIES = 5
 TIMEOUT_SECONDS = 120.0
 
 
@@ -28,8 +25,7 @@ def build(
     tokenizer is unknown here; `max_tokens`, where set, is sent as ``truncate_prompt_tokens``, which vLLM
     understands and OpenAI refuses.
     """
-    openai = require("openai", "api", "encoder 'openai:'")
-    return _Remote(openai, argument, max_tokens, batch_size, workers or IN_FLIGHT, base_url)
+    return _Remote(argument, max_tokens, batch_size, workers or IN_FLIGHT, base_url)
 
 
 class _Remote:
@@ -37,7 +33,6 @@ class _Remote:
 
     def __init__(
         self,
-        openai: Any,
         model: str,
         max_tokens: int | None,
         batch_size: int,
@@ -45,17 +40,11 @@ class _Remote:
         base_url: str | None,
     ) -> None:
         self.name = f"openai:{model}"
-        self._openai = openai
         self._model = model
         self._max_tokens = max_tokens
         self._batch_size = batch_size
         self._workers = workers
-        self._client = openai.OpenAI(
-            base_url=base_url or os.environ.get("OPENAI_BASE_URL") or None,
-            api_key=os.environ.get("OPENAI_API_KEY") or "none",
-            max_retries=RETRIES,
-            timeout=TIMEOUT_SECONDS,
-        )
+        self._client = connect(base_url, "encoder 'openai:'", TIMEOUT_SECONDS)
         self._url = str(self._client.base_url)
         self._dimensions: int | None = None
         self.fingerprint: Fingerprint = {
@@ -93,16 +82,18 @@ class _Remote:
 
     def _request(self, batch: list[str]) -> NDArray[np.float32]:
         options = {} if self._max_tokens is None else {"truncate_prompt_tokens": self._max_tokens}
-        openai = self._openai
-        try:
+        todo = {
+            401: "Set OPENAI_API_KEY to a key that it accepts.",
+            403: "Set OPENAI_API_KEY to a key that may use this model.",
+            404: f"Check that it serves the model {self._model!r} and that the address ends in /v1.",
+            429: "Wait, or use fewer --workers and a smaller --batch-size.",
+        }
+        ours = dict.fromkeys(
+            range(400, 500), "Leave --max-tokens out if it is truncate_prompt_tokens that it refuses."
+        )
+        todo = todo if self._max_tokens is None else ours | todo
+        with answering(self._url, todo=todo, what="answer with embeddings"):
             data = self._client.embeddings.create(model=self._model, input=batch, extra_body=options).data
-        except openai.APIConnectionError as error:
-            raise DataError(
-                f"base_url must be a server that answers; got {self._url}: {error.__cause__ or error}. "
-                "Start the server, or set --base-url or OPENAI_BASE_URL."
-            ) from error
-        except openai.APIStatusError as error:
-            raise DataError(self._refusal(error)) from error
         found = sorted(item.index for item in data)
         if found != list(range(len(batch))):
             raise DataError(
@@ -116,19 +107,3 @@ class _Remote:
                 f"{sorted({len(row) for row in rows})[:3]}."
             )
         return np.asarray(rows, dtype=np.float32)
-
-    def _refusal(self, error: Any) -> str:
-        todo = {
-            401: "Set OPENAI_API_KEY to a key that it accepts.",
-            403: "Set OPENAI_API_KEY to a key that may use this model.",
-            404: f"Check that it serves the model {self._model!r} and that the address ends in /v1.",
-            429: "Wait, or use fewer --workers and a smaller --batch-size.",
-        }
-        other = "Look at its log."
-        if error.status_code < 500 and self._max_tokens is not None:
-            other = "Leave --max-tokens out if it is truncate_prompt_tokens that it refuses."
-        reason = str(error.message).strip().split("\n")[0][:200]
-        return (
-            f"the server at {self._url} must answer with embeddings; got status {error.status_code}: "
-            f"{reason} {todo.get(error.status_code, other)}"
-        )

@@ -166,6 +166,9 @@ def find_model(source: str, argument: str = "encoder") -> tuple[str, dict[str, A
         for file in files:
             digest.update(f"{file.relative_to(folder).as_posix()}\0{file_hash(file)}\n".encode())
         return str(folder), options, f"sha256:{digest.hexdigest()}"
+    if folder.is_file() and folder.suffix == ".gguf":
+        _can_read_gguf(folder.name)
+        return str(folder.parent), {"gguf_file": folder.name}, f"sha256:{file_hash(folder)}"
     if folder.exists() or source.startswith((".", "/", "~")) or source.count("/") > 1 or "\\" in source:
         got = "a file" if folder.exists() else "a path where nothing is"
         raise DataError(f"{argument} must name a model folder or a hub id; got {source!r}, {got}.")
@@ -192,9 +195,13 @@ def _model_files(folder: Path, argument: str) -> tuple[dict[str, Any], list[Path
         return {}, sorted(settings | set(weights))
     if len(weights) > 1:
         raise DataError(f"{argument} must name a folder with one .gguf file; {folder} holds {len(weights)}.")
-    for package in ("gguf", "accelerate"):
-        require(package, "lm", weights[0].name)
+    _can_read_gguf(weights[0].name)
     return {"gguf_file": weights[0].name}, weights
+
+
+def _can_read_gguf(name: str) -> None:
+    for package in ("gguf", "accelerate"):
+        require(package, "lm", name)
 
 
 @contextmanager

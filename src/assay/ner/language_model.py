@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from assay._check import choice, require, whole
+from assay._server import answering, connect, in_flight
 from assay.embed.encoder import mend
 from assay.embed.transformer import device_for
 from assay.errors import DataError
 from assay.ner.prompts import CHAT_TEMPLATE
+from assay.training.loading import load_tuned, precision_for
 
 PROMPTING = ("auto", "plain", "chat")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 MOST_NEW = 1024  # tokens of an answer, as B2NER has it
 IN_FLIGHT = 8
-RETRIES = 5  # by the SDK, with growing waits
 TIMEOUT_SECONDS = 600.0
 
 
@@ -88,19 +87,11 @@ class Transformer:
             if value is not None:
                 whole(name, value, 1)
         torch = require("torch", "lm", "a language model")
-        transformers = require("transformers", "lm", "a language model")
-        from assay.training.train import load_tuned
+        require("transformers", "lm", "a language model")
 
         self._device = device_for(device)
-        on_gpu = self._device != "cpu" and torch.cuda.is_bf16_supported()
-        precision = ("bfloat16" if on_gpu else "float32") if dtype == "auto" else dtype
-        bars = transformers.logging.is_progress_bar_enabled()
-        transformers.logging.disable_progress_bar()
-        try:
-            model, self._tokenizer, revision = load_tuned(source, getattr(torch, precision))
-        finally:
-            if bars:
-                transformers.logging.enable_progress_bar()
+        precision = precision_for(dtype, self._device)
+        model, self._tokenizer, revision = load_tuned(source, getattr(torch, precision))
         self._model = model.to(self._device).eval()
         self._batch_size, self._threads = batch_size, threads
         template = self._tokenizer.chat_template
@@ -239,16 +230,10 @@ class Remote:
         for name, value in (("max_new_tokens", max_new_tokens), ("workers", workers)):
             if value is not None:
                 whole(name, value, 1)
-        self._openai = require("openai", "api", "model 'openai:'")
         self._model, self._workers = model, workers or IN_FLIGHT
         self._plain = prompting == "plain"
         self._new = max_new_tokens or MOST_NEW
-        self._client = self._openai.OpenAI(
-            base_url=base_url or os.environ.get("OPENAI_BASE_URL") or None,
-            api_key=os.environ.get("OPENAI_API_KEY") or "none",
-            max_retries=RETRIES,
-            timeout=TIMEOUT_SECONDS,
-        )
+        self._client = connect(base_url, "model 'openai:'", TIMEOUT_SECONDS)
         self._url = str(self._client.base_url)
         self.fingerprint: Mapping[str, Any] = {
             "model": f"openai:{model}", "base_url": self._url, "prompting": "plain" if self._plain else "chat",
@@ -260,37 +245,17 @@ class Remote:
         return None
 
     def generate(self, prompts: Sequence[str]) -> Iterator[tuple[int, Generated]]:
-        """Yield the place of each prompt and its answer, as the server answers."""
-        threads = ThreadPoolExecutor(self._workers)
-        try:
-            waiting = {threads.submit(self._ask, prompt): row for row, prompt in enumerate(prompts)}
-            for done in as_completed(waiting):
-                yield waiting[done], done.result()
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
-        threads.shutdown()
+        """Return an iterator over the place of each prompt and its answer, as the server answers."""
+        return in_flight(self._ask, prompts, self._workers)
 
     def _ask(self, prompt: str) -> Generated:
-        openai = self._openai
         common: dict[str, Any] = {"model": self._model, "temperature": 0, "max_tokens": self._new}
-        try:
+        with answering(self._url, todo=_TODO, again="; --resume keeps what was answered"):
             if self._plain:
                 answered = self._client.completions.create(prompt=mend(prompt), stop=["\n"], **common)
             else:
                 turns = [{"role": "user", "content": mend(prompt)}]
                 answered = self._client.chat.completions.create(messages=turns, **common)
-        except openai.APIConnectionError as error:
-            raise DataError(
-                f"base_url must be a server that answers; got {self._url}: {error.__cause__ or error}. "
-                "Start the server, or set --base-url or OPENAI_BASE_URL; --resume keeps what was answered."
-            ) from error
-        except openai.APIStatusError as error:
-            reason = str(error.message).strip().split("\n")[0][:200]
-            raise DataError(
-                f"the server at {self._url} must answer; got status {error.status_code}: {reason} "
-                f"{_TODO.get(error.status_code, 'Look at its log.')}"
-            ) from error
         if not answered.choices:
             raise DataError(f"the server at {self._url} must answer with a choice; got none.")
         first = answered.choices[0]

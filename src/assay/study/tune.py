@@ -21,8 +21,9 @@ from assay.diversity.correlate import JOINED
 from assay.embed.transformer import device_for
 from assay.errors import AssayWarning, DataError
 from assay.training import train
+from assay.training.loading import load_tuned
 from assay.training.tokens import IGNORED, tokens_of, with_template
-from assay.training.train import RECORD, load_tuned
+from assay.training.train import RECORD
 
 TAKEN = ("set", "strategy", "size", "draw", "distinct")  # columns of the table that are no scores, and
 MEASURED = ("model/", "encoder/", "text/")  # how those of measures begin

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import io
 import logging
 import math
 import os
@@ -14,7 +12,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stderr
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,13 +23,13 @@ from assay import __version__
 from assay._check import choice, require, whole
 from assay._files import file_hash, new_folder, read_json, write_json
 from assay.data.sample import Sample
-from assay.embed.transformer import device_for, dtype_keyword, find_model, model_errors
+from assay.embed.transformer import device_for
 from assay.errors import DataError, warn
+from assay.training.loading import ADAPTER, load_model, precision_for, weights_hash
 from assay.training.presets import Preset, listed, settings
 from assay.training.tokens import ANSWERS, Tokens, epoch_order, tokens_of, with_template
 
 RECORD = "training.json"
-ADAPTER = "adapter_config.json"
 CHECKPOINTS = "checkpoints"
 DTYPES = ("auto", "float32", "bfloat16")
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "tokenizers")
@@ -82,7 +80,7 @@ def train(
     Parameters
     ----------
     model
-        A folder that holds a model (safetensors, or one ``.gguf``), an id on the hub (`HF_HUB_OFFLINE` is
+        A folder that holds a model (safetensors, or one ``.gguf``), a ``.gguf``, an id on the hub (`HF_HUB_OFFLINE` is
         respected), or a pair of a transformers model and its tokenizer, both left as they are.
     samples
         Samples, as `assay.data.read` gives them. Held in memory as tokens.
@@ -172,7 +170,7 @@ def train(
     if threads is not None:
         whole("threads", threads, 1)
     place = device_for(choice("device", device, ("auto", "cpu", "cuda")))
-    precision = _precision(choice("dtype", dtype, DTYPES), place)
+    precision = precision_for(choice("dtype", dtype, DTYPES), place)
     folder = new_folder(output, overwrite=overwrite, resume=resume)
     start = time.perf_counter()
     with _undisturbed(threads):
@@ -224,15 +222,6 @@ def train(
     return folder
 
 
-def _precision(dtype: str, device: str) -> str:
-    """Return the dtype that ``auto`` stands for."""
-    import torch
-
-    if dtype != "auto":
-        return dtype
-    return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-
-
 def _loaded(model: str | Path | tuple[Any, Any], chosen: Preset, precision: str) -> tuple[Any, Any, str]:
     """Return a model of our own to train, its tokenizer, and what identifies it."""
     import torch
@@ -240,56 +229,9 @@ def _loaded(model: str | Path | tuple[Any, Any], chosen: Preset, precision: str)
     dtype = torch.bfloat16 if chosen.method == "lora" and precision == "bfloat16" else torch.float32
     if isinstance(model, tuple):
         language_model, tokenizer = (copy.deepcopy(part) for part in model)
-        digest = hashlib.sha256()
-        for name, tensor in language_model.state_dict().items():
-            digest.update(f"{name}\0{tensor.dtype}\0".encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-        return language_model.to(dtype), tokenizer, f"sha256:{digest.hexdigest()}"
+        identity = weights_hash(language_model)
+        return language_model.to(dtype), tokenizer, identity
     return load_model(model, dtype)
-
-
-def load_model(model: str | Path, dtype: Any) -> tuple[Any, Any, str]:
-    """Return a causal language model with float weights of a torch dtype, its tokenizer, and what identifies it."""
-    import transformers
-
-    source, options, revision = find_model(str(model), "model")
-    # the reader of .gguf draws its bar whatever the switch for bars says
-    talk = redirect_stderr(io.StringIO()) if "gguf_file" in options else nullcontext()
-    with model_errors(str(model), "model"), talk:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
-        language_model = transformers.AutoModelForCausalLM.from_pretrained(
-            source, **{dtype_keyword(): dtype}, **options
-        )
-    if "gguf_file" in options:  # read into float weights, but the object still counts as quantised
-        config = copy.deepcopy(language_model.config)
-        del config.quantization_config
-        weights = language_model.state_dict()
-        language_model = transformers.AutoModelForCausalLM.from_config(config).to(dtype)
-        language_model.load_state_dict(weights)
-    return language_model, tokenizer, revision
-
-
-def load_tuned(model: str | Path, dtype: Any) -> tuple[Any, Any, str]:
-    """Return what `load_model` does, with the adapter on the model that it was made for where the folder holds one."""
-    adapter = Path(model) / ADAPTER
-    if not adapter.is_file():
-        return load_model(model, dtype)
-    peft = require("peft", "lm", "an adapter")
-    transformers = require("transformers", "lm", "an adapter")
-    base = str(read_json(adapter).get("base_model_name_or_path") or "")
-    if not base:
-        raise DataError(
-            f"model must say what model its adapter is for; {adapter} does not. Train it from a folder."
-        )
-    _, _, own = find_model(str(model), "model")
-    language_model, _, revision = load_model(base, dtype)
-    with model_errors(str(model), "model"), warnings.catch_warnings():
-        warnings.filterwarnings(
-            "ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning
-        )  # PEFT's
-        language_model = peft.PeftModel.from_pretrained(language_model, str(model))
-        tokenizer = transformers.AutoTokenizer.from_pretrained(str(model))
-    return language_model, tokenizer, f"{revision} + {own}"
 
 
 def _limit(model: Any, chosen: Preset, asked: int | None) -> int:
