@@ -9,7 +9,7 @@ demo: .venv/core  ## the main job on the built-in sample; installs the core only
 	$(BIN)/assay demo
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-slow: .venv/slow  ## tests with real models from package wheels
 	$(BIN)/python -m pytest -m slow
