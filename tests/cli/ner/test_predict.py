@@ -86,6 +86,14 @@ def test_taggers(assay: Assay, data: None, tmp_path: Path) -> None:
     assert assay("ner", "score", "data/alpha", "out", "--min-f1", 0).code == 0
 
 
+def test_a_tagger_learns_nothing_of_a_test_split(assay: Assay, data: None, tmp_path: Path) -> None:
+    held_out = corpus("beta", *["[Ada|boat] lives in [Rome|boat] ."] * 40)
+    write_corpus(held_out, tmp_path / "data" / "beta" / "test.json", format="b2nerd", overwrite=True)
+    done = assay("ner", "predict", "data/alpha", "--model", "crf", "--train", "data/beta", "-o", "out")
+    assert (done.code, "beta: the split train\n" in done.err) == (0, True)
+    assert "boat" not in (tmp_path / "out" / "alpha" / "test.jsonl").read_text(encoding="utf-8")
+
+
 def test_refusals_leave_nothing(assay: Assay, model: Path, data: None, tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "data" / "alpha", tmp_path / "only" / "alpha")
     (tmp_path / "only" / "alpha" / "train.json").unlink()

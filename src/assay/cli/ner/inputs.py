@@ -61,24 +61,25 @@ def corpora(
 
 
 def sets(
-    arguments: Sequence[str], reading: Reading, split: str | None, talk: Talk
+    arguments: Sequence[str], reading: Reading, split: str | None, talk: Talk, *, usual: str = "test"
 ) -> tuple[list[Corpus], list[Corpus]]:
-    """Return the sets behind some arguments as they are to be scored or predicted, and the same with all splits.
+    """Return the sets behind some arguments as they are to be used, and the same with all splits.
 
-    A unified corpus is taken apart into those that it was made of. Without a `split` those that have a split ``test``
+    A unified corpus is taken apart into those that it was made of. Without a `split` those that have the `usual` one
     are cut to it; ``all`` cuts none.
     """
     whole = [each for corpus in corpora(arguments, reading, talk) for each in parted(corpus)]
     cut = []
     for corpus in whole:
-        wanted = split or ("test" if "test" in corpus.splits else "all")
+        wanted = split or (usual if usual in corpus.splits else "all")
         if wanted == "all":
             cut.append(corpus)
             continue
         choice("split", wanted, (*corpus.splits, "all"))
         kept = tuple(document for document in corpus.documents if document.split == wanted)
         if split is None and len(kept) < len(corpus.documents):
-            talk.say(f"{corpus.name}: the split test; --split all takes all")
+            other = "; --split all takes all" if usual == "test" else ""
+            talk.say(f"{corpus.name}: the split {usual}{other}")
         cut.append(replace(corpus, documents=kept))
     return cut, whole
 

@@ -52,7 +52,12 @@ def predict(
         str, flag("--output", "-o", help="Folder for a folder a set, and a manifest.", panel=OUTPUT)
     ],
     train: Annotated[
-        list[str] | None, flag("--train", help="Corpora that crf or spacy learns first.", panel=DATA)
+        list[str] | None,
+        flag(
+            "--train",
+            help="Corpora that crf or spacy learns first: their split train, where they have one.",
+            panel=DATA,
+        ),
     ] = None,
     split: Annotated[
         str | None,
@@ -212,11 +217,10 @@ def _predicted(
             raise DataError(
                 f"train must be {'given for' if learns else 'left out of'} {kind}; got {', '.join(train) or 'none'}."
             )
-        known = (
-            [d for c in inputs.corpora(train, inputs.Reading(), talk) for d in c.documents]
-            if learns
-            else None
-        )
+        known = None
+        if learns:
+            learnt, _ = inputs.sets(train, inputs.Reading(), None, talk, usual="train")
+            known = [document for corpus in learnt for document in corpus.documents]
         return tag(sets, tagger, known), dict(tagger.fingerprint)
     if train:
         raise DataError(
