@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from assay.ner.language_model import Generated, Remote, Transformer
 from assay.ner.predictions import Predictions
 from assay.ner.prompts import CHAT_TEMPLATE
 from assay.ner.taggers import resolve
+from tests.endpoint import Answer, serving
 from tests.ner.made import corpus
 from tests.ner.tiny import save_model
 
@@ -230,48 +229,23 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.delenv(name, raising=False)
     state = Server()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(path: str, request: dict[str, Any]) -> Answer:
+        state.requests.append((path, request))
+        if state.busy:
+            state.busy -= 1
+            return 429, {"error": {"message": "slow down"}}, {"Retry-After": "0.01"}
+        plain = path == "/v1/completions"
+        prompt = request["prompt"] if plain else request["messages"][0]["content"]
+        if state.refuse and state.refuse in prompt:
+            return 400, {"error": {"message": "too long"}}, {}
+        words = f" {SAID[PROMPTS.index(prompt)]}"
+        choice = {"index": 0, "finish_reason": "stop"}
+        choice |= {"text": words} if plain else {"message": {"role": "assistant", "content": words}}
+        usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+        return 200, {"id": "x", "created": 0, "model": "small", "choices": [choice], "usage": usage}, {}
 
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            state.requests.append((self.path, request))
-            if state.busy:
-                state.busy -= 1
-                self._answer(429, {"error": {"message": "slow down"}}, {"Retry-After": "0.01"})
-                return
-            plain = self.path == "/v1/completions"
-            prompt = request["prompt"] if plain else request["messages"][0]["content"]
-            if state.refuse and state.refuse in prompt:
-                self._answer(400, {"error": {"message": "too long"}})
-                return
-            words = f" {SAID[PROMPTS.index(prompt)]}"
-            choice = {"index": 0, "finish_reason": "stop"}
-            choice |= {"text": words} if plain else {"message": {"role": "assistant", "content": words}}
-            usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
-            self._answer(
-                200, {"id": "x", "created": 0, "model": "small", "choices": [choice], "usage": usage}
-            )
-
-        def _answer(self, status: int, content: Any, headers: dict[str, str] | None = None) -> None:
-            body = json.dumps(content).encode()
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing on standard error."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(answer) as state.url:
         yield state
-        http.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("prompting", ["plain", "chat"])

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from assay.errors import DataError, MissingExtraError
 from assay.knowledge.models import Remote
+from tests.endpoint import Answer, serving
 
 
 @dataclass
@@ -32,42 +30,21 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         monkeypatch.delenv(name, raising=False)
     state = Server()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(path: str, request: dict[str, Any]) -> Answer:
+        state.requests.append((path, request))
+        plain = path == "/v1/completions"
+        prompt = request["prompt"] if plain else request["messages"][0]["content"]
+        if state.refuse and state.refuse in prompt:
+            return 404, {"error": {"message": "no such model"}}, {}
+        choices = []
+        for number in range(min(request["n"], state.most)):
+            words = f" {prompt} {request['seed']} {number}"
+            said = {"text": words} if plain else {"message": {"role": "assistant", "content": words}}
+            choices.append(said | {"index": number, "finish_reason": ["stop", "length"][number % 2]})
+        return 200, {"id": "x", "created": 0, "model": "small", "choices": choices}, {}
 
-        def do_POST(self) -> None:
-            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            state.requests.append((self.path, request))
-            plain = self.path == "/v1/completions"
-            prompt = request["prompt"] if plain else request["messages"][0]["content"]
-            if state.refuse and state.refuse in prompt:
-                self._answer(404, {"error": {"message": "no such model"}})
-                return
-            choices = []
-            for number in range(min(request["n"], state.most)):
-                words = f" {prompt} {request['seed']} {number}"
-                said = {"text": words} if plain else {"message": {"role": "assistant", "content": words}}
-                choices.append(said | {"index": number, "finish_reason": ["stop", "length"][number % 2]})
-            self._answer(200, {"id": "x", "created": 0, "model": "small", "choices": choices})
-
-        def _answer(self, status: int, content: Any) -> None:
-            body = json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing on standard error."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state.url = f"http://127.0.0.1:{http.server_address[1]}/v1"
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(answer) as state.url:
         yield state
-        http.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("prompting", ["plain", "chat"])
