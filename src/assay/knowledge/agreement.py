@@ -71,11 +71,13 @@ def agreement(probabilities: ArrayLike, tally: Tally, *, edges: Sequence[float] 
     DataError
         For shapes that differ, a probability that is missing where there are draws, edges out of order.
 
-    Notes ----- The standard error of a sampled score is what its draws, independent with the exact probabilities,
-    would have: sqrt(sum n p (1 - p)) / N over its templates of n draws. Of facts with sound probabilities some 99.7
-    % are within three of it; fewer where all probabilities are small, since counts are not normal there: `z`, over
-    all facts, does not suffer from that. Exact categories are those of `exact_categories` at as many draws as the
-    fact has. Templates weigh by their draws.
+    Notes
+    -----
+    The standard error of a sampled score is what its draws, independent with the exact probabilities, would have:
+    sqrt(sum n p (1 - p)) / N over its templates of n draws. Of facts with sound probabilities some 99.7 % are
+    within three of it; fewer where all probabilities are small, since counts are not normal there: `z`, over all
+    facts, does not suffer from that. Exact categories are those of `exact_categories` at as many draws as the fact
+    has. Templates weigh by their draws.
 
     Examples
     --------

@@ -144,9 +144,11 @@ def slick(tally: Tally) -> Ints:
     DataError
         Without greedy answers.
 
-    Notes ----- Source: Gekhman et al., EMNLP 2024, arXiv 2405.05904. Theirs (*unverified*): 10 random prompts of 4
-    examples, greedy and 16 samples at temperature .5, exact match. Ours counts what the mastery run has: other
-    prompts, temperature and matching, so that shares are not comparable with theirs.
+    Notes
+    -----
+    Source: Gekhman et al., EMNLP 2024, arXiv 2405.05904. Theirs (*unverified*): 10 random prompts of 4 examples,
+    greedy and 16 samples at temperature .5, exact match. Ours counts what the mastery run has: other prompts,
+    temperature and matching, so that shares are not comparable with theirs.
 
     Examples
     --------

@@ -89,9 +89,11 @@ def balanced_subset(
     DataError
         For lengths that differ, equal ids, no fact of the category, a size beyond the facts.
 
-    Notes ----- Source: Ye et al., EMNLP 2025, arXiv 2509.16596: 6, 24 and 192 facts of each of 10 relations, five
-    random sets. What they do where a relation is short is not told, and their sets are not said to nest: ours. With
-    `category` None and no `categories` the categories are mixed as they are found; see `mixed_subset`.
+    Notes
+    -----
+    Source: Ye et al., EMNLP 2025, arXiv 2509.16596: 6, 24 and 192 facts of each of 10 relations, five random sets.
+    What they do where a relation is short is not told, and their sets are not said to nest: ours. With `category`
+    None and no `categories` the categories are mixed as they are found; see `mixed_subset`.
 
     Examples
     --------

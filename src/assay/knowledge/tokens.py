@@ -80,9 +80,11 @@ def divergence(
         Other shapes, so other vocabularies; NaN or plus infinity; a row without a possible token; rows that do not
         sum to 1; m beyond the vocabulary.
 
-    Notes ----- Adding a number to all logits of a row changes nothing. float64 throughout, by blocks of rows: about
-    80 MiB beside the input whatever n, or ten rows where they are longer. Where the second model rules out what the
-    first does not, a KL is inf; Jensen-Shannon is always finite. Equal logits rank by lower token id.
+    Notes
+    -----
+    Adding a number to all logits of a row changes nothing. float64 throughout, by blocks of rows: about 80 MiB
+    beside the input whatever n, or ten rows where they are longer. Where the second model rules out what the first
+    does not, a KL is inf; Jensen-Shannon is always finite. Equal logits rank by lower token id.
 
     Source: Ye et al., "Analyzing the Effects of Supervised Fine-Tuning on Model Knowledge from Token and Parameter
     Levels", EMNLP 2025, arXiv 2509.16596. `top_kl[10]` is its formula: ids of the tuned model's ten largest logits,
@@ -202,9 +204,11 @@ def paper_rows(
     DataError
         For shapes that do not fit.
 
-    Notes ----- How near the start is, and whether a template's success is counted over one category or all facts,
-    is not known: ours are the beginning, and the category. Templates of equal success: the first. Such facts are
-    those whose first token is known best, so that the numbers say little about others. Source: `divergence`.
+    Notes
+    -----
+    How near the start is, and whether a template's success is counted over one category or all facts, is not known:
+    ours are the beginning, and the category. Templates of equal success: the first. Such facts are those whose
+    first token is known best, so that the numbers say little about others. Source: `divergence`.
 
     Examples
     --------
