@@ -13,7 +13,8 @@
 - `models`: language models behind one protocol: draws, probabilities of candidates, distributions along an answer;
 - `counts`, `mastery`: right answers, counted or as probabilities, to scores and categories; `agreement` of the two;
 - `subsets`: which facts to train on, balanced over relations; `tokens`: how far two models' next tokens are apart;
-- `intervals`: how far shares and means could have come out elsewhere. The last six know arrays, not models.
+- `intervals`: how far shares and means could have come out elsewhere. The last six know arrays, not models;
+- `grading`: a model asked for facts under every template, exactly and by draws, kept fact by fact.
 """
 
 from assay.knowledge.agreement import Agreement, Calibration, agreement
@@ -22,6 +23,7 @@ from assay.knowledge.census import Traps, traps
 from assay.knowledge.counts import Tally, tally, template_scores
 from assay.knowledge.filters import FILTERS, Filter, Kept, hold_out, keep
 from assay.knowledge.formats import FACT_FORMATS, FactFormat
+from assay.knowledge.grading import Grades, grade, read_grades
 from assay.knowledge.intervals import Spread, share_interval, spread
 from assay.knowledge.mastery import (
     CATEGORIES,
@@ -63,6 +65,7 @@ __all__ = [
     "FactFormat",
     "Facts",
     "Filter",
+    "Grades",
     "Kept",
     "Matcher",
     "Question",
@@ -81,6 +84,7 @@ __all__ = [
     "divergence",
     "exact_categories",
     "exact_scores",
+    "grade",
     "hold_out",
     "keep",
     "matcher",
@@ -89,6 +93,7 @@ __all__ = [
     "paper_rows",
     "read_aliases",
     "read_facts",
+    "read_grades",
     "read_outputs",
     "read_templates",
     "share_interval",
