@@ -24,7 +24,7 @@ from assay.knowledge.models.language_model import LanguageModel, Sampler, Scored
 from assay.knowledge.questions import Question
 from assay.knowledge.templates import Templates, statements
 
-IDENTITY, FACTS = "grades.json", "facts.jsonl"
+FILES = IDENTITY, FACTS = "grades.json", "facts.jsonl"
 SAMPLES = 10  # of each template; the paper's
 LEADS = ("", "the")
 EXACT_PROMPTS, SAMPLED_PROMPTS = 512, 256  # given to the model at a time, and lost by a kill
@@ -55,26 +55,28 @@ class Grades:
     @property
     def scores(self) -> Floats:
         """The mastery score R of each fact, 0 to 1: the sampled one, the exact one where nothing was drawn."""
-        if self.tally is not None:
-            return self.tally.scores
-        assert self.probabilities is not None  # one of both is there
-        return exact_scores(self.probabilities)
+        return exact_scores(self._exact) if self.tally is None else self.tally.scores
 
     @property
     def categories(self) -> Ints:
-        """The category of each fact, 0 to 4, by the same score; see `categories` and `exact_categories`.
+        """The category of each fact, 0 to 4, by the same score."""
+        return self.exact_categories if self.tally is None else categories(*self.tally.totals)
 
-        Exact ones are those of as many draws as were made, or would be (10 a template).
-        """
-        if self.tally is not None:
-            return categories(*self.tally.totals)
-        assert self.probabilities is not None
-        scores, templates = self.scores, (~np.isnan(self.probabilities)).sum(axis=1)
-        found = np.empty(len(scores), dtype=np.int64)
-        for number in np.unique(templates):
-            at = templates == number
-            found[at] = exact_categories(scores[at], draws=int(number) * SAMPLES)
+    @property
+    def exact_categories(self) -> Ints:
+        """The category of each fact by its exact score, for as many draws as there are, or would be (10 a template)."""
+        scores, found = exact_scores(self._exact), np.empty(len(self.ids), dtype=np.int64)
+        draws = SAMPLES * (~np.isnan(self._exact)).sum(axis=1) if self.tally is None else self.tally.totals[1]
+        for number in np.unique(draws):
+            at = draws == number
+            found[at] = exact_categories(scores[at], draws=int(number))
         return found
+
+    @property
+    def _exact(self) -> Floats:
+        if self.probabilities is None:
+            raise DataError("grades must have an exact score; they have none. Grade with exact=True.")
+        return self.probabilities
 
     def of(self, ids: Sequence[str]) -> Grades:
         """Return the grades of these facts, in this order."""
@@ -210,7 +212,7 @@ def grade(
     if exact and not hasattr(model, "log_probabilities"):
         raise DataError(
             f"exact must be left out for a model without probabilities; {type(model).__name__} gives draws alone. "
-            "Use exact=False."
+            "Grade it with exact=False (--no-exact)."
         )
     facts = [_fact(question, templates, per_relation) for question in questions]
     if not facts:

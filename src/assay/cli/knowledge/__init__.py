@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.knowledge import facts, match
+from assay.cli.knowledge import facts, grade, match
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     facts.facts,
     facts.templates,
     match.match,
+    grade.grade,
 )
