@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 from collections.abc import Iterator
@@ -76,8 +77,9 @@ def model(plain: Any) -> Transformer:
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.knowledge.grading.EXACT_PROMPTS", 7)
-    monkeypatch.setattr("assay.knowledge.grading.SAMPLED_PROMPTS", 5)
+    place = importlib.import_module("assay.knowledge.grading.grade")
+    monkeypatch.setattr(place, "EXACT_PROMPTS", 7)
+    monkeypatch.setattr(place, "SAMPLED_PROMPTS", 5)
 
 
 def probability(plain: Any, prompt: str, tokens: list[int]) -> float:
