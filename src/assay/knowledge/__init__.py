@@ -15,6 +15,9 @@
 - `subsets`: which facts to train on, balanced over relations; `tokens`: how far two models' next tokens are apart;
 - `intervals`: how far shares and means could have come out elsewhere. The last six know arrays, not models;
 - `grading`: a model asked for facts under every template, exactly and by draws, kept fact by fact.
+- `samples`: the facts of a subset as conversations to train on;
+- `intervals`: how far shares and means could have come out elsewhere. `counts`, `mastery`, `agreement`, `subsets`,
+  `tokens` and `intervals` know arrays, not models.
 """
 
 from assay.knowledge.agreement import Agreement, Calibration, agreement
@@ -41,6 +44,7 @@ from assay.knowledge.outputs import read_outputs
 from assay.knowledge.questions import Facts, Question
 from assay.knowledge.read import read_facts, write_facts
 from assay.knowledge.relations import RELATIONS, Relation
+from assay.knowledge.samples import bin_subset, samples_of, trainable
 from assay.knowledge.subsets import Cell, Subset, balanced_subset, mixed_subset
 from assay.knowledge.templates import (
     builtin_templates,
@@ -77,6 +81,7 @@ __all__ = [
     "Traps",
     "agreement",
     "balanced_subset",
+    "bin_subset",
     "builtin_aliases",
     "builtin_templates",
     "categories",
@@ -96,6 +101,7 @@ __all__ = [
     "read_grades",
     "read_outputs",
     "read_templates",
+    "samples_of",
     "share_interval",
     "side_by_side",
     "slick",
@@ -107,6 +113,7 @@ __all__ = [
     "template_scores",
     "templates_of",
     "top_kl",
+    "trainable",
     "traps",
     "unsettled",
     "with_aliases",
