@@ -16,6 +16,7 @@
 - `intervals`: how far shares and means could have come out elsewhere. The last six know arrays, not models;
 - `grading`: a model asked for facts under every template, exactly and by draws, kept fact by fact.
 - `samples`: the facts of a subset as conversations to train on;
+- `samples`: the facts of a subset as conversations to train on; `shift`: how far training moved a model's next tokens;
 - `intervals`: how far shares and means could have come out elsewhere. `counts`, `mastery`, `agreement`, `subsets`,
   `tokens` and `intervals` know arrays, not models.
 """
@@ -45,6 +46,7 @@ from assay.knowledge.questions import Facts, Question
 from assay.knowledge.read import read_facts, write_facts
 from assay.knowledge.relations import RELATIONS, Relation
 from assay.knowledge.samples import bin_subset, samples_of, trainable
+from assay.knowledge.shift import Correlated, Shift, paper_shift, shift, with_accuracy
 from assay.knowledge.subsets import Cell, Subset, balanced_subset, mixed_subset
 from assay.knowledge.templates import (
     builtin_templates,
@@ -65,6 +67,7 @@ __all__ = [
     "Agreement",
     "Calibration",
     "Cell",
+    "Correlated",
     "Divergence",
     "FactFormat",
     "Facts",
@@ -75,6 +78,7 @@ __all__ = [
     "Question",
     "Relation",
     "RuleHits",
+    "Shift",
     "Spread",
     "Subset",
     "Tally",
@@ -96,6 +100,7 @@ __all__ = [
     "matches",
     "mixed_subset",
     "paper_rows",
+    "paper_shift",
     "read_aliases",
     "read_facts",
     "read_grades",
@@ -103,6 +108,7 @@ __all__ = [
     "read_templates",
     "samples_of",
     "share_interval",
+    "shift",
     "side_by_side",
     "slick",
     "spread",
@@ -116,6 +122,7 @@ __all__ = [
     "trainable",
     "traps",
     "unsettled",
+    "with_accuracy",
     "with_aliases",
     "write_facts",
 ]

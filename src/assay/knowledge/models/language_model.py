@@ -92,6 +92,19 @@ class LanguageModel(Sampler, Protocol):
     @property
     def vocabulary(self) -> str: ...
 
+    @property
+    def pieces(self) -> Mapping[str, int]:
+        """The tokens and their ids, which `vocabulary` is a hash of."""
+        ...
+
+    def written(self, prompt: str, *, prompting: str = "plain") -> str:
+        """Return a prompt as the model reads it."""
+        ...
+
+    def lead(self, *, prompting: str = "plain") -> str:
+        """Return what stands between a prompt and its answer, such as a blank."""
+        ...
+
     def tokens(self, prompt: str, continuation: str, *, prompting: str = "plain") -> tuple[int, ...]:
         """Return the tokens of a continuation, written together with its prompt."""
         ...

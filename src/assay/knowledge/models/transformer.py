@@ -118,10 +118,16 @@ class Transformer:
         }  # fmt: skip
 
     @property
+    def pieces(self) -> Mapping[str, int]:
+        """The tokens and their ids."""
+        table: Mapping[str, int] = self._tokenizer.get_vocab()
+        return table
+
+    @property
     def vocabulary(self) -> str:
         """A hash of the tokens and their ids."""
         digest = hashlib.sha256()
-        for token, number in sorted(self._tokenizer.get_vocab().items()):
+        for token, number in sorted(self.pieces.items()):
             digest.update(f"{token}\0{number}\n".encode("utf-8", "surrogatepass"))
         return f"sha256:{digest.hexdigest()}"
 
@@ -133,6 +139,16 @@ class Transformer:
         choice("prompting", prompting, PROMPTING)
         ids = self._writer.prompts([prompt], prompting)
         return self._writer.continued("continuation", [prompt], ids, [[continuation]], prompting)[0][0]
+
+    def written(self, prompt: str, *, prompting: str = "plain") -> str:
+        """Return a prompt as the model reads it: as it is (its start token left out), or in the chat template."""
+        choice("prompting", prompting, PROMPTING)
+        return self._writer.written(prompt, prompting)
+
+    def lead(self, *, prompting: str = "plain") -> str:
+        """Return what stands between a prompt and its answer: a blank, or what the chat template writes there."""
+        choice("prompting", prompting, PROMPTING)
+        return self._writer.lead(prompting)
 
     def sample(
         self,

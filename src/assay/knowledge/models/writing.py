@@ -19,7 +19,7 @@ class Writer:
 
     def prompts(self, prompts: Sequence[str], prompting: str) -> list[list[int]]:
         """Return the tokens of prompts, their start token included."""
-        ids = self._encoded([self._written(prompt, prompting) for prompt in prompts], prompting)
+        ids = self._encoded([self.written(prompt, prompting) for prompt in prompts], prompting)
         for prompt, row in zip(prompts, ids, strict=True):
             if not row:
                 raise DataError(
@@ -27,14 +27,31 @@ class Writer:
                 )
         return ids
 
-    def _written(self, prompt: str, prompting: str) -> str:
+    def written(self, prompt: str, prompting: str) -> str:
+        """Return the text of a prompt as the model reads it; of a plain one without the start token."""
         if prompting == "plain":
             return mend(prompt)
+        return self._rendered([{"role": "user", "content": mend(prompt)}], asked=True)
+
+    def lead(self, prompting: str) -> str:
+        """Return what stands between a prompt and its answer: a blank, or what the chat template writes there.
+
+        A template that does not write an answer after what it asks by gets a blank, unless it ends with one.
+        """
+        if prompting == "plain":
+            return " "
+        turns = [{"role": role, "content": role} for role in ("user", "assistant")]
+        before, whole = self._rendered(turns[:1], asked=True), self._rendered(turns, asked=False)
+        lead, answer, _ = whole.removeprefix(before).partition("assistant")
+        if whole.startswith(before) and answer:
+            return lead
+        return "" if before[-1:].isspace() else " "
+
+    def _rendered(self, turns: list[dict[str, str]], *, asked: bool) -> str:
         if not (self._template or self._tokenizer.chat_template):
             raise DataError("prompting must be plain for a model without a chat template; got 'chat'.")
-        turns = [{"role": "user", "content": mend(prompt)}]
         text: str = self._tokenizer.apply_chat_template(
-            turns, chat_template=self._template, tokenize=False, add_generation_prompt=True
+            turns, chat_template=self._template, tokenize=False, add_generation_prompt=asked
         )
         return text
 
@@ -63,7 +80,7 @@ class Writer:
                 f"{name} must be given for each of {len(prompts)} prompts; got {len(continuations)}."
             )
         texts = [
-            self._written(prompt, prompting) + mend(one)
+            self.written(prompt, prompting) + mend(one)
             for prompt, mine in zip(prompts, continuations, strict=True)
             for one in mine
         ]

@@ -1,0 +1,488 @@
+"""How far fine-tuning moved a model's next tokens, on the model itself: at every position of the answers, and the
+paper's number at the first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from assay import _check
+from assay.errors import DataError
+from assay.knowledge.counts import Tally
+from assay.knowledge.intervals import Floats, Ints, Spread, rank_correlation, share, spread
+from assay.knowledge.matching import matches
+from assay.knowledge.questions import Question
+from assay.knowledge.templates import Templates, statements
+from assay.knowledge.tokens import BLOCK, Divergence, divergence, paper_rows
+
+if TYPE_CHECKING:
+    from assay.knowledge.models import Distributions, LanguageModel
+
+PROMPTS = ("sft", "few-shot", "statement")
+CHUNK = 64  # facts whose distributions may wait for those of the other model
+GREEDY_TOKENS = 16
+
+Progress = Callable[[int, int], None]
+
+
+class Graded(Protocol):
+    """What `paper_shift` reads of a `Grades`."""
+
+    @property
+    def relations(self) -> tuple[str, ...]: ...
+    @property
+    def probabilities(self) -> Floats | None: ...
+    @property
+    def tally(self) -> Tally | None: ...
+    @property
+    def starts(self) -> NDArray[np.bool_] | None: ...
+    @property
+    def categories(self) -> Ints: ...
+    def of(self, ids: Sequence[str]) -> Graded: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shift:
+    """Two models' next tokens, compared: a row for each position of each fact's answer, facts in the order asked.
+
+    `facts` is the place in `questions` of each row, `positions` counts from 0, the answer's first token, to the
+    position after its last, `tokens` are the answer's own (-1: its end). `prompts` names what the tuned and the
+    original model were asked by, `asked` has the original's prompt of each question. `divergence` has the numbers.
+    """
+
+    questions: tuple[Question, ...]
+    asked: tuple[str, ...]
+    facts: Ints
+    positions: Ints
+    tokens: Ints
+    prompts: tuple[str, str]
+    divergence: Divergence
+
+    @property
+    def numbers(self) -> dict[str, Floats]:
+        """Every array by a name of its own, such as ``tuned_original`` or ``top10``."""
+        of = self.divergence
+        found = {
+            "tuned_original": of.tuned_original,
+            "original_tuned": of.original_tuned,
+            "jensen_shannon": of.jensen_shannon,
+        }
+        for name, part in (
+            ("top", of.top_kl),
+            ("tuned_outside", of.tuned_outside),
+            ("original_outside", of.original_outside),
+            ("agreement", of.agreement),
+        ):
+            found |= {f"{name}{size}": values for size, values in part.items()}
+        return found
+
+    def spreads(
+        self,
+        of: str = "tuned_original",
+        *,
+        groups: Sequence[Hashable] | None = None,
+        confidence: float = 0.95,
+        resamples: int = 1000,
+        seed: int = 0,
+    ) -> list[Spread]:
+        """Return mean a token, its interval over facts, and quantiles of one of `numbers`, for each group of questions.
+
+        `groups` has one for each question, such as its mastery category or its relation; None: all in one.
+        """
+        values = self.numbers[_check.choice("of", of, self.numbers)]
+        if groups is not None and len(groups) != len(self.questions):
+            raise DataError(
+                f"groups must be as many as the questions ({len(self.questions)}); got {len(groups)}."
+            )
+        return spread(
+            values,
+            facts=self.facts.tolist(),
+            groups=None if groups is None else [groups[at] for at in self.facts],
+            confidence=confidence,
+            resamples=resamples,
+            seed=seed,
+        )
+
+    def means(self) -> dict[str, float]:
+        """Return the mean a token of each of `numbers`."""
+        return {name: float(values.mean()) for name, values in self.numbers.items()}
+
+
+def shift(
+    tuned: LanguageModel,
+    original: LanguageModel,
+    questions: Sequence[Question],
+    *,
+    prompt: str = "sft",
+    statements: Sequence[str] | None = None,
+    top: Sequence[int] | None = None,
+    agreement: Sequence[int] | None = None,
+    progress: Progress | None = None,
+) -> Shift:
+    """Return how far apart two models' next tokens are at every position of the answers, both asked alike.
+
+    Both models read the same prompt and then the first answer, token by token, whatever they would have said
+    themselves; compared is what they expect at each token of it, and after the last, where the end should come.
+
+    Parameters
+    ----------
+    tuned, original : LanguageModel
+        Of one tokenizer. With prompt ``sft`` both need one chat template: `Transformer(chat_template=...)`.
+    questions : sequence of Question
+        At least one.
+    prompt : {"sft", "statement"}
+        "sft": the question as a user's turn in the chat template, which the tuned model was trained on and the
+        original was not. "statement": a statement that the answer goes on, which neither was trained on.
+    statements : sequence of str, optional
+        One for each question, where the prompt is a statement.
+    top, agreement : sequence of int, optional
+        As in `divergence`.
+    progress : callable, optional
+        Called with the facts done and all.
+
+    Returns
+    -------
+    Shift
+        A row a position.
+
+    Raises
+    ------
+    DataError
+        Other vocabularies, other chat templates, no question, or an answer that changes the tokens of its prompt.
+
+    Notes
+    -----
+    log-softmax in float32 by the models, all else in float64 (`divergence`). Distributions are reduced as they come:
+    at most 64 facts' are held, 4 bytes x positions x vocabulary each. One position of 49,152 tokens takes about 2 ms
+    of one core, some percent of what a model of 135 M parameters takes to read it on that core.
+
+    Under one prompt the numbers are about the models. Which of format and knowledge moved they do not tell: the first
+    position has most of the format, later ones of an answer nearly none.
+
+    Ours; the paper's is `paper_shift`.
+    """
+    _check.choice("prompt", prompt, PROMPTS)
+    _one_vocabulary(tuned, original)
+    if prompt == "statement":
+        if statements is None or len(statements) != len(questions):
+            got = "none" if statements is None else len(statements)
+            raise DataError(
+                f"statements must be one for each of {len(questions)} questions with prompt 'statement'; got {got}."
+            )
+        prompts, prompting = list(statements), "plain"
+    else:
+        prompts, prompting = [question.prompt for question in questions], "chat"
+        _one_template(tuned, original, questions)
+    lead = tuned.lead(prompting=prompting)
+    answers = [lead + question.answers[0] for question in questions]
+    return _shift(
+        tuned, original, questions, (prompts, prompting), (prompts, prompting), answers, (prompt, prompt),
+        top=top, agreement=agreement, progress=progress,
+    )  # fmt: skip
+
+
+def paper_shift(
+    tuned: LanguageModel,
+    original: LanguageModel,
+    questions: Sequence[Question],
+    grades: Graded,
+    templates: Templates,
+    *,
+    category: int = 4,
+    progress: Progress | None = None,
+) -> Shift:
+    """Return the paper's divergence: at the first predicted token of the facts that the original knows best.
+
+    The tuned model reads the question in its chat template, the original the statement that serves it best: two
+    prompts. `divergence.top_kl[10]` is KL(tuned || original) over the tuned model's ten most likely tokens; the
+    paper's figure is its mean. The sizes 5, 20, 50 and the whole vocabulary (`tuned_original`) stand beside it, and
+    `original_outside`: what the original thinks of all tokens but those.
+
+    Parameters
+    ----------
+    tuned, original : LanguageModel
+        Of one tokenizer; `tuned` has the chat template that it was trained with.
+    questions : sequence of Question
+        Those of a test set; facts of other categories are passed over.
+    grades : Grades
+        Of the original, for all of these questions.
+    templates : mapping of relation to templates
+        Those that were graded, or more: `templates_of`.
+    category : int
+        0 to 4; the paper's is 4.
+    progress : callable, optional
+
+    Returns
+    -------
+    Shift
+        A row a fact taken, `questions` those that were.
+
+    Raises
+    ------
+    DataError
+        Other vocabularies, no fact left.
+
+    Notes
+    -----
+    Source and defects: `divergence`; which facts: `paper_rows`. Where the grades have no sampled hits, the success of
+    a template is the mean of the facts' exact probabilities of a right answer under it, and the category is the exact
+    one; where they have no greedy answers, the original is asked here, for the chosen statement of each fact alone.
+    A chat template that ends with a line break rather than a word makes the tuned model begin its answer without the
+    blank that the original writes after a statement: another token of the same word, so that the number says little.
+    """
+    _one_vocabulary(tuned, original)
+    rows, columns = _best(questions, grades, templates, original, category)
+    if not len(rows):
+        raise DataError(
+            f"questions must have a fact of category D{category} that the original model begins its answer with; "
+            f"none of {len(questions)} is. Grade more facts."
+        )
+    taken = [questions[at] for at in rows]
+    asked = [statements(one, templates)[column] for one, column in zip(taken, columns, strict=True)]
+    prompts = [one.prompt for one in taken]
+    return _shift(
+        tuned, original, taken, (prompts, "chat"), (asked, "plain"), [""] * len(taken), ("sft", "statement"),
+        top=None, agreement=None, progress=progress,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Correlated:
+    """Spearman's coefficient over runs, with its interval from resamples of the runs; nan where one side is level."""
+
+    runs: int
+    spearman: float
+    low: float
+    high: float
+
+
+def with_accuracy(
+    shifts: ArrayLike,
+    accuracies: ArrayLike,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Correlated:
+    """Return how a number a run, such as its mean KL, goes with the run's accuracy: the paper has it fall.
+
+    Parameters
+    ----------
+    shifts, accuracies : array (runs,)
+        Finite.
+    confidence : float in (0, 1)
+        Percentiles of the resamples.
+    resamples : int
+        Of the runs, with replacement; those of which one side is level have no coefficient and are left out.
+    seed : int
+
+    Returns
+    -------
+    Correlated
+
+    Raises
+    ------
+    DataError
+        Lengths that differ, NaN or inf.
+
+    Notes
+    -----
+    The paper shows curves and gives no coefficient. Runs of several bins and sizes differ in both numbers for reasons
+    of their own: a coefficient over them is no effect of one on the other. Few runs, wide intervals: of 4 there are 35
+    resamples that differ.
+
+    Examples
+    --------
+    >>> found = with_accuracy([0.3, 0.5, 0.9, 1.2], [60.0, 55.0, 56.0, 40.0])
+    >>> found.runs, found.spearman
+    (4, -0.8)
+    """
+    share("confidence", confidence)
+    _check.whole("resamples", resamples, 2)
+    _check.whole("seed", seed, 0)
+    x, y = np.asarray(shifts, dtype=np.float64), np.asarray(accuracies, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise DataError(f"accuracies must be as many as the shifts {x.shape}; got {y.shape}.")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise DataError("shifts and accuracies must be finite; some are NaN or inf. Leave those runs out.")
+    nan = math.nan
+    if len(x) < 3:
+        return Correlated(len(x), nan, nan, nan)
+    draws = np.random.default_rng(seed).integers(0, len(x), size=(resamples, len(x)))
+    found = np.array([rank_correlation(x[row], y[row]) for row in draws])
+    found = found[~np.isnan(found)]
+    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2]) if len(found) else (nan, nan)
+    return Correlated(len(x), rank_correlation(x, y), float(low), float(high))
+
+
+def _best(
+    questions: Sequence[Question],
+    grades: Graded,
+    templates: Templates,
+    original: LanguageModel,
+    category: int,
+) -> tuple[list[int], list[int]]:
+    """Return the facts that the paper measures on, and the template of each."""
+    mine = grades.of([question.id for question in questions])
+    relations = [question.relation for question in questions]
+    table = mine.probabilities if mine.tally is None else mine.tally.draws
+    if table is None:
+        raise DataError("grades must have sampled or exact scores; they have neither. Grade the facts.")
+    starts = np.ones(table.shape, dtype=bool) if mine.starts is None else mine.starts
+    if mine.tally is not None:
+        found = paper_rows(mine.tally, relations=relations, starts=starts, category=category)
+    else:
+        found = _exact_rows(np.asarray(table), mine.categories == category, relations, starts)
+    rows, columns = found[0].tolist(), found[1].tolist()
+    if mine.starts is None and rows:
+        asked = [statements(questions[at], templates)[j] for at, j in zip(rows, columns, strict=True)]
+        said = dict(original.sample(asked, draws=1, temperature=0, max_tokens=GREEDY_TOKENS))
+        begun = [matches(said[place][0].text, questions[at], rule="first") for place, at in enumerate(rows)]
+        rows = [at for at, yes in zip(rows, begun, strict=True) if yes]
+        columns = [at for at, yes in zip(columns, begun, strict=True) if yes]
+    return rows, columns
+
+
+def _exact_rows(
+    probabilities: Floats, inside: NDArray[np.bool_], relations: Sequence[str], starts: NDArray[np.bool_]
+) -> tuple[Ints, Ints]:
+    """Return what `paper_rows` does, of exact probabilities."""
+    best = np.zeros(len(inside), dtype=np.int64)
+    of = np.array(relations, dtype=object)
+    for relation in dict.fromkeys(of[inside].tolist()):
+        rows = inside & (of == relation)
+        known = ~np.isnan(probabilities[rows])
+        sums = np.where(known, probabilities[rows], 0.0).sum(axis=0)
+        scores = np.where(known.any(axis=0), sums / np.maximum(known.sum(axis=0), 1), -1.0)
+        best[rows] = int(scores.argmax())
+    every = np.arange(len(inside))
+    taken = np.flatnonzero(inside & starts[every, best] & ~np.isnan(probabilities[every, best]))
+    return taken, best[taken]
+
+
+def _shift(
+    tuned: LanguageModel,
+    original: LanguageModel,
+    questions: Sequence[Question],
+    tuned_asked: tuple[list[str], str],
+    original_asked: tuple[list[str], str],
+    answers: list[str],
+    names: tuple[str, str],
+    *,
+    top: Sequence[int] | None,
+    agreement: Sequence[int] | None,
+    progress: Progress | None,
+) -> Shift:
+    if not questions:
+        raise DataError("questions must have at least one question; got none.")
+    sides = ((tuned, *tuned_asked), (original, *original_asked))
+    waiting: list[tuple[int, Distributions, Distributions]] = []
+    reduced: dict[int, tuple[tuple[int, ...], Divergence, slice]] = {}
+
+    def reduce() -> None:
+        """Compare what waits, at once: for small vocabularies a call costs more than its rows."""
+        if not waiting:
+            return
+        a = np.concatenate([one.log_probabilities for _, one, _ in waiting])
+        b = np.concatenate([one.log_probabilities for _, _, one in waiting])
+        found = divergence(a, b, top=top, agreement=agreement, inputs="log_probabilities")
+        end = 0
+        for at, one, _ in waiting:
+            start, end = end, end + len(one.log_probabilities)
+            reduced[at] = one.tokens, found, slice(start, end)
+        waiting.clear()
+
+    # like lengths together, as the models would have them
+    order = sorted(range(len(questions)), key=lambda at: (-len(tuned_asked[0][at]), at))
+    for start in range(0, len(order), CHUNK):
+        chunk = order[start : start + CHUNK]
+        streams = [
+            model.distributions(
+                [prompts[at] for at in chunk], [answers[at] for at in chunk], prompting=prompting
+            )
+            for model, prompts, prompting in sides
+        ]
+        for place, a, b in _paired(*streams):
+            if a.tokens != b.tokens:
+                named = repr(questions[chunk[place]].id)
+                raise DataError(
+                    f"original must write answers in the tokens of tuned; that of question {named} has "
+                    f"{len(a.tokens)} and {len(b.tokens)}. Only models of one tokenizer can be compared."
+                )
+            waiting.append((chunk[place], a, b))
+            if sum(one.log_probabilities.size for _, one, _ in waiting) >= BLOCK:
+                reduce()
+        reduce()
+        if progress is not None:
+            progress(start + len(chunk), len(order))
+    parts = [reduced[at] for at in range(len(questions))]
+    lengths = [len(tokens) + 1 for tokens, _, _ in parts]
+    return Shift(
+        tuple(questions),
+        tuple(original_asked[0]),
+        np.repeat(np.arange(len(parts)), lengths),
+        np.concatenate([np.arange(length) for length in lengths]),
+        np.concatenate([[*tokens, -1] for tokens, _, _ in parts]),
+        names,
+        _joined([(found, at) for _, found, at in parts]),
+    )
+
+
+def _paired(
+    first: Iterable[tuple[int, Distributions]], second: Iterable[tuple[int, Distributions]]
+) -> Iterator[tuple[int, Distributions, Distributions]]:
+    """Yield what two models say of each place, in whatever order each of them comes to it."""
+    held: tuple[dict[int, Distributions], dict[int, Distributions]] = ({}, {})
+    for pair in zip(first, second, strict=True):
+        for side, (place, found) in enumerate(pair):
+            held[side][place] = found
+        for place in {pair[0][0], pair[1][0]}:
+            if place in held[0] and place in held[1]:
+                yield place, held[0].pop(place), held[1].pop(place)
+
+
+def _joined(parts: Sequence[tuple[Divergence, slice]]) -> Divergence:
+    def joined(field: Callable[[Divergence], Any]) -> Any:
+        first = field(parts[0][0])
+        if isinstance(first, Mapping):
+            return {size: np.concatenate([field(one)[size][at] for one, at in parts]) for size in first}
+        return np.concatenate([field(one)[at] for one, at in parts])
+
+    return Divergence(
+        joined(lambda one: one.top_kl),
+        joined(lambda one: one.tuned_original),
+        joined(lambda one: one.original_tuned),
+        joined(lambda one: one.jensen_shannon),
+        joined(lambda one: one.tuned_outside),
+        joined(lambda one: one.original_outside),
+        joined(lambda one: one.agreement),
+    )
+
+
+def _one_vocabulary(tuned: LanguageModel, original: LanguageModel) -> None:
+    """Raise unless two models have the same tokens, and name the first that differs."""
+    if tuned.vocabulary == original.vocabulary:
+        return
+    a, b = ({number: piece for piece, number in model.pieces.items()} for model in (tuned, original))
+    first = next(number for number in sorted({*a, *b}) if a.get(number) != b.get(number))
+    shown = [repr(table[first]) if first in table else "none" for table in (a, b)]
+    raise DataError(
+        f"original must have the tokenizer of tuned ({len(a):,} tokens, of which {first} is {shown[0]}); got "
+        f"{len(b):,} tokens, of which {first} is {shown[1]}. Only models of one tokenizer can be compared."
+    )
+
+
+def _one_template(tuned: LanguageModel, original: LanguageModel, questions: Sequence[Question]) -> None:
+    """Raise unless both models write the same prompt of a question."""
+    for question in questions[:1]:
+        a, b = (model.written(question.prompt, prompting="chat") for model in (tuned, original))
+        if a != b:
+            raise DataError(
+                f"original must have the chat template of tuned, which writes {a[:80]!r}; got {b[:80]!r}. "
+                "Give one chat_template to both, the one that tuned was trained with."
+            )
