@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from assay.errors import DataError
-from assay.knowledge import Question, Tally, divergence, paper_shift, shift, with_accuracy
+from assay.knowledge import Grades, Question, Tally, divergence, paper_shift, shift, with_accuracy
 from assay.knowledge.models import Transformer
 from tests.knowledge.made_models import after, random_model
 from tests.knowledge.models.made import ids_of, log_softmax_after, make_model, make_tokenizer
@@ -46,6 +45,7 @@ def test_every_position_as_one_text_at_a_time_has_it(both: list[tuple[Any, Trans
     assert found.facts.tolist() == [0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 4]
     assert found.positions.tolist() == [0, 1, 0, 1, 2, 0, 1, 2, 3, 0, 1, 0, 1, 2]
     assert found.prompts == ("sft", "sft")
+    assert found.parts[:5] == ["first", "end", "first", "later", "end"]
     kl, back, js, top, outside = [], [], [], [], []
     for question in QUESTIONS:
         prompt = ids_of(f"<user> {question.prompt} <model>")
@@ -134,43 +134,28 @@ def test_the_vectors_of_the_description_on_a_model() -> None:
     assert first["original_outside2"] == pytest.approx(1 - (math.e + math.e**2) / shape, abs=1e-5)
 
 
-@dataclass(frozen=True)
-class Graded:
-    """As little of `Grades` as the paper's number takes."""
-
-    ids: tuple[str, ...]
-    relations: tuple[str, ...]
-    categories: np.ndarray
-    probabilities: np.ndarray | None = None
-    tally: Tally | None = None
-    starts: np.ndarray | None = None
-
-    def of(self, ids: Sequence[str]) -> Graded:
-        at = [self.ids.index(one) for one in ids]
-        tally = self.tally and Tally(self.tally.hits[at], self.tally.draws[at])
-        parts = [part if part is None else part[at] for part in (self.probabilities, self.starts)]
-        return Graded(
-            tuple(ids),
-            tuple(self.relations[one] for one in at),
-            self.categories[at],
-            parts[0],
-            tally,
-            parts[1],
-        )
-
-
 TEMPLATES = {"r0": ("w20 [X]", "w21 [X] w10"), "r1": ("w22 [X] w11", "w23 [X]")}
 HITS = np.array([[1, 4], [4, 4], [4, 4], [0, 0], [3, 4], [4, 4]])  # the best: r0 its second, r1 its first
 BEGUN = np.array([[1, 1], [1, 0], [1, 1], [1, 1], [1, 0], [0, 1]], dtype=bool)
 PAPER = asked("w1", "w2", "w3", "w4", "w5", "w6")
 
 
+def graded(
+    *,
+    probabilities: np.ndarray | None = None,
+    tally: Tally | None = None,
+    starts: np.ndarray | None = None,
+) -> Grades:
+    ids, relations = tuple(q.id for q in PAPER), tuple(q.relation for q in PAPER)
+    return Grades(ids, relations, probabilities, tally, starts, {})
+
+
 def test_the_number_of_the_paper(both: list[tuple[Any, Transformer]]) -> None:
     (tuned, one), (original, other) = both
     tally = Tally(HITS, np.full(HITS.shape, 4))
     shares = HITS / 4
-    sampled = Graded(tuple(q.id for q in PAPER), tuple(q.relation for q in PAPER),
-                     np.array([3, 4, 4, 0, 4, 4]), None, tally, BEGUN)  # fmt: skip
+    sampled = graded(tally=tally, starts=BEGUN)
+    assert sampled.categories.tolist() == [3, 4, 4, 0, 4, 4]
     exact = replace(sampled, tally=None, probabilities=shares)
     for grades in (sampled, exact):
         found = paper_shift(one, other, PAPER, grades, TEMPLATES)
@@ -188,7 +173,7 @@ def test_the_number_of_the_paper(both: list[tuple[Any, Transformer]]) -> None:
             assert found.numbers["tuned_original"][row] == pytest.approx(
                 float((np.exp(a) * (a - b)).sum()), abs=2e-6
             )
-    nobody = replace(sampled, categories=np.zeros(6, dtype=int), tally=None, probabilities=shares)
+    nobody = replace(exact, probabilities=shares / 2)
     with pytest.raises(
         DataError, match="questions must have a fact of category D4 that the original model begins"
     ):
@@ -199,8 +184,7 @@ def test_beginnings_that_were_not_graded_are_asked_for() -> None:
     tuned = after({"<model>": TUNED})
     original = after({"w10": [0, 3.0, 1], "w11": [0, 0, 0, 3.0], "w1": [0.0], "w3": [0.0]})
     original._ends = (2, 6)  # w0 ends it
-    known = Graded(tuple(q.id for q in PAPER), tuple(q.relation for q in PAPER), np.full(6, 4),
-                   np.tile([0.8, 0.9], (6, 1)) + np.array([[0, 0], [0.15, 0]] * 3))  # fmt: skip
+    known = graded(probabilities=np.tile([0.8, 0.9], (6, 1)) + np.array([[0, 0], [0.15, 0]] * 3))
     found = paper_shift(tuned, original, PAPER, known, TEMPLATES)
     assert [question.answers[0] for question in found.questions] == ["w1"]
     assert found.asked == ("w21 w0 w10",)

@@ -45,7 +45,7 @@ from assay.knowledge.outputs import read_outputs
 from assay.knowledge.questions import Facts, Question
 from assay.knowledge.read import read_facts, write_facts
 from assay.knowledge.relations import RELATIONS, Relation
-from assay.knowledge.samples import bin_subset, samples_of, trainable
+from assay.knowledge.samples import BINS, bin_subset, samples_of, trainable
 from assay.knowledge.shift import Correlated, Shift, paper_shift, shift, with_accuracy
 from assay.knowledge.subsets import Cell, Subset, balanced_subset, mixed_subset
 from assay.knowledge.templates import (
@@ -58,6 +58,7 @@ from assay.knowledge.templates import (
 from assay.knowledge.tokens import Divergence, divergence, paper_rows, top_kl
 
 __all__ = [
+    "BINS",
     "CATEGORIES",
     "FACT_FORMATS",
     "FILTERS",

@@ -6,14 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
 from assay.errors import DataError
-from assay.knowledge.counts import Tally
 from assay.knowledge.intervals import Floats, Ints, Spread, rank_correlation, share, spread
 from assay.knowledge.matching import matches
 from assay.knowledge.questions import Question
@@ -21,6 +20,7 @@ from assay.knowledge.templates import Templates, statements
 from assay.knowledge.tokens import BLOCK, Divergence, divergence, paper_rows
 
 if TYPE_CHECKING:
+    from assay.knowledge.grading import Grades
     from assay.knowledge.models import Distributions, LanguageModel
 
 PROMPTS = ("sft", "few-shot", "statement")
@@ -28,22 +28,6 @@ CHUNK = 64  # facts whose distributions may wait for those of the other model
 GREEDY_TOKENS = 16
 
 Progress = Callable[[int, int], None]
-
-
-class Graded(Protocol):
-    """What `paper_shift` reads of a `Grades`."""
-
-    @property
-    def relations(self) -> tuple[str, ...]: ...
-    @property
-    def probabilities(self) -> Floats | None: ...
-    @property
-    def tally(self) -> Tally | None: ...
-    @property
-    def starts(self) -> NDArray[np.bool_] | None: ...
-    @property
-    def categories(self) -> Ints: ...
-    def of(self, ids: Sequence[str]) -> Graded: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +46,14 @@ class Shift:
     tokens: Ints
     prompts: tuple[str, str]
     divergence: Divergence
+
+    @property
+    def parts(self) -> list[str]:
+        """What each row is of its answer: its ``first`` token, a ``later`` one, or what comes after it, the ``end``."""
+        return [
+            "first" if not position else "end" if token < 0 else "later"
+            for token, position in zip(self.tokens.tolist(), self.positions.tolist(), strict=True)
+        ]
 
     @property
     def numbers(self) -> dict[str, Floats]:
@@ -190,7 +182,7 @@ def paper_shift(
     tuned: LanguageModel,
     original: LanguageModel,
     questions: Sequence[Question],
-    grades: Graded,
+    grades: Grades,
     templates: Templates,
     *,
     category: int = 4,
@@ -322,7 +314,7 @@ def with_accuracy(
 
 def _best(
     questions: Sequence[Question],
-    grades: Graded,
+    grades: Grades,
     templates: Templates,
     original: LanguageModel,
     category: int,

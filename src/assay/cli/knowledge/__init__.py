@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assay.cli.knowledge import facts, grade, match
+from assay.cli.knowledge import facts, match, split
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     facts.facts,
     facts.templates,
     match.match,
     grade.grade,
+    split.split,
 )
