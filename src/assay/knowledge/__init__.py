@@ -10,6 +10,7 @@
 - `relations`, `templates`: the 24 relations of EntityQuestions and our own statements for each, or a file's;
 - `outputs`, `matching`: whether what a model wrote has the answer, by four rules side by side;
 - `aliases`: other names of answers;
+- `world`: invented facts, told as often as one likes, and a small model that has read nothing else;
 - `models`: language models behind one protocol: draws, probabilities of candidates, distributions along an answer;
 - `counts`, `mastery`: right answers, counted or as probabilities, to scores and categories; `agreement` of the two;
 - `subsets`: which facts to train on, balanced over relations; `tokens`: how far two models' next tokens are apart;
