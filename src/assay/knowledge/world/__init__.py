@@ -7,5 +7,6 @@
 """
 
 from assay.knowledge.world.facts import WORLDS, World, WorldPlan, make_world
+from assay.knowledge.world.pretrain import pretrain
 
-__all__ = ["WORLDS", "World", "WorldPlan", "make_world"]
+__all__ = ["WORLDS", "World", "WorldPlan", "make_world", "pretrain"]
