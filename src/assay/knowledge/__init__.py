@@ -14,18 +14,32 @@
 - `models`: language models behind one protocol: draws, probabilities of candidates, distributions along an answer;
 - `counts`, `mastery`: right answers, counted or as probabilities, to scores and categories; `agreement` of the two;
 - `subsets`: which facts to train on, balanced over relations; `tokens`: how far two models' next tokens are apart;
-- `intervals`: how far shares and means could have come out elsewhere. The last six know arrays, not models;
-- `grading`: a model asked for facts under every template, exactly and by draws, kept fact by fact.
-- `samples`: the facts of a subset as conversations to train on;
+- `grading`: a model asked for facts under every template, exactly and by draws, kept fact by fact;
 - `samples`: the facts of a subset as conversations to train on; `shift`: how far training moved a model's next tokens;
+- `prompts`, `evaluate`: how a model is asked, what it answers and how likely it holds the right answer;
+- `compare`: right and wrong answers by category, two runs beside each other, what was lost and gained;
 - `intervals`: how far shares and means could have come out elsewhere. `counts`, `mastery`, `agreement`, `subsets`,
-  `tokens` and `intervals` know arrays, not models.
+  `tokens`, `compare` and `intervals` know arrays, not models.
 """
 
 from assay.knowledge.agreement import Agreement, Calibration, agreement
 from assay.knowledge.aliases import builtin_aliases, read_aliases, with_aliases
 from assay.knowledge.census import Traps, traps
+from assay.knowledge.compare import (
+    Accuracy,
+    Changes,
+    Difference,
+    Majority,
+    Paired,
+    Rate,
+    accuracy,
+    gained_lost,
+    majority_baseline,
+    mcnemar,
+    paired,
+)
 from assay.knowledge.counts import Tally, tally, template_scores
+from assay.knowledge.evaluate import Answered, ask, read_answers, write_answers
 from assay.knowledge.filters import FILTERS, Filter, Kept, hold_out, keep
 from assay.knowledge.formats import FACT_FORMATS, FactFormat
 from assay.knowledge.grading import Grades, grade, read_grades
@@ -43,6 +57,7 @@ from assay.knowledge.mastery import (
 )
 from assay.knowledge.matching import MATCHERS, Matcher, RuleHits, matcher, matches, side_by_side
 from assay.knowledge.outputs import read_outputs
+from assay.knowledge.prompts import CHAT_TEMPLATES, PROMPTS, asked, choose_shots
 from assay.knowledge.questions import Facts, Question
 from assay.knowledge.read import read_facts, write_facts
 from assay.knowledge.relations import RELATIONS, Relation
@@ -61,23 +76,32 @@ from assay.knowledge.tokens import Divergence, divergence, paper_rows, top_kl
 __all__ = [
     "BINS",
     "CATEGORIES",
+    "CHAT_TEMPLATES",
     "FACT_FORMATS",
     "FILTERS",
     "MATCHERS",
+    "PROMPTS",
     "RELATIONS",
     "SLICK",
+    "Accuracy",
     "Agreement",
+    "Answered",
     "Calibration",
     "Cell",
     "Correlated",
+    "Changes",
+    "Difference",
     "Divergence",
     "FactFormat",
     "Facts",
     "Filter",
     "Grades",
     "Kept",
+    "Majority",
     "Matcher",
+    "Paired",
     "Question",
+    "Rate",
     "Relation",
     "RuleHits",
     "Shift",
@@ -85,25 +109,34 @@ __all__ = [
     "Subset",
     "Tally",
     "Traps",
+    "accuracy",
     "agreement",
+    "ask",
+    "asked",
     "balanced_subset",
     "bin_subset",
     "builtin_aliases",
     "builtin_templates",
     "categories",
+    "choose_shots",
     "crossed",
     "divergence",
     "exact_categories",
     "exact_scores",
     "grade",
+    "gained_lost",
     "hold_out",
     "keep",
+    "majority_baseline",
     "matcher",
     "matches",
+    "mcnemar",
     "mixed_subset",
+    "paired",
     "paper_rows",
     "paper_shift",
     "read_aliases",
+    "read_answers",
     "read_facts",
     "read_grades",
     "read_outputs",
@@ -126,5 +159,6 @@ __all__ = [
     "unsettled",
     "with_accuracy",
     "with_aliases",
+    "write_answers",
     "write_facts",
 ]

@@ -54,14 +54,9 @@ def traps(questions: Iterable[Question], *, train: Iterable[Question] = ()) -> T
     (66.7, 'Norway', 0.0)
     """
     given = list(questions)
-    by_relation: dict[str, list[Question]] = {}
-    for question in given:
-        by_relation.setdefault(question.relation, []).append(question)
-    most = {
-        relation: Counter(answer for q in rows for answer in dict.fromkeys(q.answers)).most_common(1)[0]
-        for relation, rows in by_relation.items()
-    }
-    largest = max(by_relation, key=lambda relation: len(by_relation[relation]))
+    most = most_frequent(given)
+    sizes = Counter(question.relation for question in given)
+    largest = max(sizes, key=lambda relation: sizes[relation])
     copied = sum(
         any(answer.casefold() in question.subject.casefold() for answer in question.answers)
         for question in given
@@ -78,3 +73,17 @@ def traps(questions: Iterable[Question], *, train: Iterable[Question] = ()) -> T
         100 * seen / len(given) if trained else None,
         sum(question.prompt in prompts for question in given) if trained else None,
     )
+
+
+def most_frequent(questions: Iterable[Question]) -> dict[str, tuple[str, int]]:
+    """Return the most frequent answer of each relation, the first of equal ones, and how many questions have it.
+
+    Examples
+    --------
+    >>> most_frequent([Question(str(n), "", "P17", "?", (answer,)) for n, answer in enumerate("aab")])
+    {'P17': ('a', 2)}
+    """
+    by_relation: dict[str, Counter[str]] = {}
+    for question in questions:
+        by_relation.setdefault(question.relation, Counter()).update(dict.fromkeys(question.answers, 1))
+    return {relation: counted.most_common(1)[0] for relation, counted in by_relation.items()}

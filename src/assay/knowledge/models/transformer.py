@@ -114,7 +114,8 @@ class Transformer:
         self._batch_size = batch_size
         self._reader = Reader(model, place, threads)
         self.fingerprint: Mapping[str, Any] = {
-            "model": revision, "chat_template": chat_template, "dtype": precision, "device": place.partition(":")[0]
+            "model": revision, "chat_template": self._writer.template, "dtype": precision,
+            "device": place.partition(":")[0],
         }  # fmt: skip
 
     @property
@@ -130,6 +131,11 @@ class Transformer:
         for token, number in sorted(self.pieces.items()):
             digest.update(f"{token}\0{number}\n".encode("utf-8", "surrogatepass"))
         return f"sha256:{digest.hexdigest()}"
+
+    @property
+    def chat_template(self) -> str | None:
+        """The template of ``prompting="chat"``: the one that was given, else the tokenizer's own, if it has one."""
+        return self._writer.template
 
     def tokens(self, prompt: str, continuation: str, *, prompting: str = "plain") -> tuple[int, ...]:
         """Return the tokens of a continuation, written together with its prompt.

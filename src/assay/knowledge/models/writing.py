@@ -27,6 +27,12 @@ class Writer:
                 )
         return ids
 
+    @property
+    def template(self) -> str | None:
+        """The chat template in use, None where there is none, or several."""
+        found = self._template or self._tokenizer.chat_template
+        return found if isinstance(found, str) else None
+
     def written(self, prompt: str, prompting: str) -> str:
         """Return the text of a prompt as the model reads it; of a plain one without the start token."""
         if prompting == "plain":
