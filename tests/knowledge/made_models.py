@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from assay.knowledge.models import Transformer
@@ -59,3 +60,13 @@ def random_model(seed: int, *, template: str | None = CHAT, batch_size: int = 4)
         torch.manual_seed(seed)
         plain = LlamaForCausalLM(config).eval()
     return plain, Transformer((plain, make_tokenizer(template=template)), batch_size=batch_size, threads=1)
+
+
+def save_random(place: Path, seed: int, *, template: str | None = CHAT, more: int = 0) -> Path:
+    """Write a random Llama and its tokenizer, which has some more words."""
+    plain, _ = random_model(seed)
+    tokenizer = make_tokenizer(template=template)
+    tokenizer.add_tokens([f"v{number}" for number in range(more)])
+    plain.save_pretrained(place)
+    tokenizer.save_pretrained(place)
+    return place

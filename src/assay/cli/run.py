@@ -59,6 +59,7 @@ def run(
 
 def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli import compare, correlate, embed, measure, records, select, study, train
+    from assay.cli.knowledge.divergence import divergence
     from assay.cli.knowledge.grade import grade
     from assay.cli.ner.build import build
     from assay.cli.ner.crossval import crossval
@@ -88,6 +89,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "predict": predict,
         "ner_train": ner_train,
         "grade": grade,
+        "divergence": divergence,
     }
 
 

@@ -62,7 +62,14 @@ from assay.knowledge.questions import Facts, Question
 from assay.knowledge.read import read_facts, write_facts
 from assay.knowledge.relations import RELATIONS, Relation
 from assay.knowledge.samples import BINS, bin_subset, samples_of, trainable
-from assay.knowledge.shift import Correlated, Shift, paper_shift, shift, with_accuracy
+from assay.knowledge.shift import (
+    Correlated,
+    Shift,
+    best_templates,
+    paper_shift,
+    shift,
+    with_accuracy,
+)
 from assay.knowledge.subsets import Cell, Subset, balanced_subset, mixed_subset
 from assay.knowledge.templates import (
     builtin_templates,
@@ -114,6 +121,7 @@ __all__ = [
     "ask",
     "asked",
     "balanced_subset",
+    "best_templates",
     "bin_subset",
     "builtin_aliases",
     "builtin_templates",

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
 from assay.errors import DataError
+from assay.knowledge.counts import Tally, template_scores
 from assay.knowledge.intervals import Floats, Ints, Spread, rank_correlation, share, spread
 from assay.knowledge.matching import matches
 from assay.knowledge.questions import Question
@@ -321,18 +322,25 @@ def _best(
 ) -> tuple[list[int], list[int]]:
     """Return the facts that the paper measures on, and the template of each."""
     mine = grades.of([question.id for question in questions])
-    relations = [question.relation for question in questions]
-    table = mine.probabilities if mine.tally is None else mine.tally.draws
-    if table is None:
-        raise DataError("grades must have sampled or exact scores; they have neither. Grade the facts.")
-    starts = np.ones(table.shape, dtype=bool) if mine.starts is None else mine.starts
     if mine.tally is not None:
-        found = paper_rows(mine.tally, relations=relations, starts=starts, category=category)
+        starts = np.ones(mine.tally.hits.shape, dtype=bool) if mine.starts is None else mine.starts
+        found = paper_rows(mine.tally, relations=mine.relations, starts=starts, category=category)
+        rows, columns = found[0].tolist(), found[1].tolist()
     else:
-        found = _exact_rows(np.asarray(table), mine.categories == category, relations, starts)
-    rows, columns = found[0].tolist(), found[1].tolist()
+        exact = _exact(mine)
+        inside = mine.categories == _check.whole("category", category, 0, 4)
+        best = best_templates(mine, inside=inside)
+        rows = [
+            at
+            for at in np.flatnonzero(inside).tolist()
+            if not np.isnan(exact[at, best[mine.relations[at]]])
+            and (mine.starts is None or mine.starts[at, best[mine.relations[at]]])
+        ]
+        columns = [best[mine.relations[at]] for at in rows]
     if mine.starts is None and rows:
-        asked = [statements(questions[at], templates)[j] for at, j in zip(rows, columns, strict=True)]
+        asked = [
+            statements(questions[at], templates)[column] for at, column in zip(rows, columns, strict=True)
+        ]
         said = dict(original.sample(asked, draws=1, temperature=0, max_tokens=GREEDY_TOKENS))
         begun = [matches(said[place][0].text, questions[at], rule="first") for place, at in enumerate(rows)]
         rows = [at for at, yes in zip(rows, begun, strict=True) if yes]
@@ -340,21 +348,41 @@ def _best(
     return rows, columns
 
 
-def _exact_rows(
-    probabilities: Floats, inside: NDArray[np.bool_], relations: Sequence[str], starts: NDArray[np.bool_]
-) -> tuple[Ints, Ints]:
-    """Return what `paper_rows` does, of exact probabilities."""
-    best = np.zeros(len(inside), dtype=np.int64)
-    of = np.array(relations, dtype=object)
-    for relation in dict.fromkeys(of[inside].tolist()):
-        rows = inside & (of == relation)
-        known = ~np.isnan(probabilities[rows])
-        sums = np.where(known, probabilities[rows], 0.0).sum(axis=0)
-        scores = np.where(known.any(axis=0), sums / np.maximum(known.sum(axis=0), 1), -1.0)
-        best[rows] = int(scores.argmax())
-    every = np.arange(len(inside))
-    taken = np.flatnonzero(inside & starts[every, best] & ~np.isnan(probabilities[every, best]))
-    return taken, best[taken]
+def best_templates(grades: Grades, *, inside: NDArray[np.bool_] | None = None) -> dict[str, int]:
+    """Return the number of the most successful template of each relation, counted from 0; of equal ones the first.
+
+    Success is the share of sampled hits, or the mean exact probability where nothing was sampled, over the facts that
+    are `inside`; None: over all.
+
+    Examples
+    --------
+    >>> from assay.knowledge import Grades
+    >>> shares = np.array([[0.1, 0.4], [0.3, np.nan]])
+    >>> best_templates(Grades(("a", "b"), ("P36", "P36"), shares, None, None, {}))
+    {'P36': 1}
+    """
+    rows = np.arange(len(grades.ids)) if inside is None else np.flatnonzero(inside)
+    relations = [grades.relations[at] for at in rows]
+    if not relations:
+        return {}
+    if grades.tally is not None:
+        part = Tally(grades.tally.hits[rows], grades.tally.draws[rows])
+        scores = template_scores(part, relations)
+    else:
+        exact = _exact(grades)[rows]
+        known, of = ~np.isnan(exact), np.array(relations, dtype=object)
+        scores = {}
+        for relation in dict.fromkeys(relations):
+            mine = of == relation
+            with np.errstate(invalid="ignore"):
+                scores[relation] = np.where(known, exact, 0.0)[mine].sum(axis=0) / known[mine].sum(axis=0)
+    return {relation: int(np.nanargmax(each)) for relation, each in scores.items()}
+
+
+def _exact(grades: Grades) -> Floats:
+    if grades.probabilities is None:
+        raise DataError("grades must have sampled or exact scores; they have neither. Grade the facts.")
+    return grades.probabilities
 
 
 def _shift(

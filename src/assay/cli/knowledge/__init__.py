@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.knowledge import facts, grade, match
-from assay.cli.knowledge import facts, match, split
+from assay.cli.knowledge import divergence, facts, grade, match, split
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     facts.facts,
@@ -13,4 +12,5 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     match.match,
     grade.grade,
     split.split,
+    divergence.divergence,
 )
