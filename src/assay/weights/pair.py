@@ -1,0 +1,324 @@
+"""Two models, tensor beside tensor: what is compared, and a stream of both sides' values by slices."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assay import _check
+from assay._files import read_json
+from assay.errors import DataError
+from assay.weights.checkpoint import Checkpoint, Vector, open_checkpoint
+from assay.weights.lora import MERGE, Adapter, is_adapter, open_adapter
+from assay.weights.regions import (
+    ARCHITECTURES,
+    REGIONS,
+    SCOPES,
+    Place,
+    architecture_of,
+    canonical,
+    place_of,
+    unnamed_place,
+)
+
+CHUNK = 2**20  # values
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One tensor of both models. Its first `size` values are compared: all, or the rows that both have."""
+
+    name: str  # in the tuned model, as on disk; with an adapter, in the original
+    original: str  # in the original, as on disk
+    shape: tuple[int, ...]  # of what is compared
+    place: Place
+
+    @property
+    def size(self) -> int:
+        """How many values are compared."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """An original and a tuned model, and the tensors in scope that are compared, by sorted name."""
+
+    original: Checkpoint
+    tuned: Checkpoint | Adapter
+    architecture: str | None  # a row of `ARCHITECTURES`; None: not known, by names alone
+    matches: tuple[Match, ...]
+    outside: tuple[Match, ...]  # what both have and the scope leaves out
+    resized: tuple[
+        tuple[str, int, int], ...
+    ]  # names out of all whose rows differ: rows of original, of tuned
+    tied: tuple[str, ...]  # heads on disk that are the embedding once more: not compared
+
+    @property
+    def size(self) -> int:
+        """How many values are compared."""
+        return sum(match.size for match in self.matches)
+
+    def chunks(self, elements: int = CHUNK) -> Iterator[tuple[str, int, Vector, Vector]]:
+        """Yield (name, start, original, tuned): the values of both from `start` on, float32, at most `elements`.
+
+        In order of sorted names, then of the flat index. The values do not depend on `elements`. Memory: 12 bytes
+        an element (with an adapter 16, and the factors of one matrix), whatever the models' size.
+        """
+        _check.whole("elements", elements, 1)
+        for match in self.matches:
+            for start in range(0, match.size, elements):
+                stop = min(match.size, start + elements)
+                yield (
+                    match.name,
+                    start,
+                    self.original.read(match.original, start, stop),
+                    self.tuned.read(match.name, start, stop),
+                )
+
+
+def open_pair(
+    original: str | Path,
+    tuned: str | Path,
+    *,
+    scope: str = "transformer",
+    layers: tuple[int, int] | None = None,
+    pattern: str | None = None,
+) -> Pair:
+    """Return two models matched by tensor names, checked to be two states of one model, with no value read.
+
+    Parameters
+    ----------
+    original, tuned : str or Path
+        As in `open_checkpoint`. The tuned one may be a folder with a LoRA adapter of PEFT.
+    scope : str
+        A key of `SCOPES`. "transformer", the paper's: attention and feed-forward matrices; or one region; or "all".
+    layers : (int, int), optional
+        First and last layer, from 0. Leaves out what is in no layer.
+    pattern : str, optional
+        A regular expression that is found in the tuned model's names. Only tensors that fit scope, layers and
+        pattern are compared.
+
+    Returns
+    -------
+    Pair
+
+    Raises
+    ------
+    DataError
+        For files as in `open_checkpoint` and `open_adapter`; for two architectures; tensors that one side lacks or
+        whose shapes differ, with their list; other vocabularies; a scope in which nothing is.
+
+    Notes
+    -----
+    - Names count without `PREFIXES`. Where both have an architecture that is not in the table, scope "all" compares
+      by names alone.
+    - A tied head (`tie_word_embeddings`, true where config.json does not say) counts once, as the embedding, also if
+      the file has it. A head that was untied by tuning is compared with the original's embedding.
+    - Embedding and head may have more rows in the tuned model: those that both have are compared. Where both
+      folders have a tokenizer.json, the tokens of these rows must be the same; only then may there be fewer.
+    """
+    _check.choice("scope", scope, SCOPES)
+    first = open_checkpoint(original)
+    second = open_adapter(tuned, first) if is_adapter(tuned) else open_checkpoint(tuned)
+    architecture = _architecture(first, second, scope)
+    ours, theirs = _by_canonical(first), _by_canonical(second)
+    head = f"{ARCHITECTURES[architecture].head}.weight" if architecture else None
+    embedding = f"{ARCHITECTURES[architecture].embedding}.weight" if architecture else None
+    tied = []
+    if head is not None and embedding in ours and embedding in theirs:
+        for side, names in ((first, ours), (second, theirs)):
+            if head in names and _is_tied(side, names[head]):
+                tied.append(names.pop(head))
+        if head in theirs and head not in ours and _is_tied(first):
+            ours[head] = ours[embedding]
+        if isinstance(second, Adapter) and head not in theirs:
+            _check_embedding(second, ours[embedding])
+    _check_names(first, second, ours, theirs)
+    vocabulary = {one for one in (head, embedding, head and f"{head[:-6]}bias") if one}
+    matches, resized = [], []
+    for name in sorted(theirs):
+        match = _match(first, second, ours[name], theirs[name], name in vocabulary, architecture)
+        matches.append(match)
+        a, b = first.tensors[ours[name]], second.tensors[theirs[name]]
+        if a.shape != b.shape:
+            resized.append((match.name, a.shape[0], b.shape[0]))
+    _check_vocabulary(first, second, resized)
+    matches.sort(key=lambda match: match.name)
+    taken = _in_scope(matches, architecture, scope, layers, pattern)
+    return Pair(
+        first, second, architecture, tuple(match for match in matches if match.name in taken),
+        tuple(match for match in matches if match.name not in taken), tuple(resized), tuple(tied),
+    )  # fmt: skip
+
+
+def _architecture(original: Checkpoint, tuned: Checkpoint | Adapter, scope: str) -> str | None:
+    kinds = [side.config.get("model_type") for side in (original, tuned)]
+    if all(kinds) and kinds[0] != kinds[1]:
+        raise DataError(
+            f"tuned must be of the original's architecture; got {kinds[1]} for {kinds[0]}. "
+            "Give the model it was made of."
+        )
+    found: list[str | None] = []
+    for side in (original, tuned):
+        try:
+            found.append(architecture_of(side.tensors, side.config))
+        except DataError as error:
+            if scope != "all":
+                raise DataError(f"{side.path}: {error}") from None
+            found.append(None)
+    if None not in found and found[0] != found[1]:
+        raise DataError(
+            f"tuned must be of the original's architecture; got names of {found[1]} for {found[0]}. "
+            "Give the model it was made of."
+        )
+    return None if None in found else found[0]
+
+
+def _by_canonical(side: Checkpoint | Adapter) -> dict[str, str]:
+    """Return the names on disk by their canonical form."""
+    names: dict[str, str] = {}
+    for name in side.tensors:
+        plain = canonical(name)
+        if plain in names:
+            raise DataError(
+                f"{side.path} must hold each tensor once; got {names[plain]} and {name}. Save the model alone."
+            )
+        names[plain] = name
+    return names
+
+
+def _is_tied(side: Checkpoint | Adapter, head: str | None = None) -> bool:
+    """Return whether the head is the embedding: configs leave the flag away where it is true."""
+    tied = bool(side.config) and bool(side.config.get("tie_word_embeddings", True))
+    if tied and head is not None and isinstance(side, Adapter):
+        if head in side.factors:
+            raise DataError(
+                f"{side.path} must not change {head}, which is the embedding too; it does. {MERGE}"
+            )
+        return side.tensors[head].file not in side.files  # one that it holds whole is a head of its own
+    return tied
+
+
+def _check_embedding(tuned: Adapter, name: str) -> None:
+    """Raise where an adapter changes the embedding of a tied base, so that the head is another matrix from then on."""
+    saved = any(
+        name.removesuffix(".weight").endswith(one) for one in tuned.settings.get("modules_to_save") or ()
+    )
+    if name in tuned.factors or (saved and tuned.tensors[name].file in tuned.files):
+        raise DataError(
+            f"{tuned.path} must not change {name}, which is the head too, alone; it does. {MERGE}"
+        )
+
+
+def _check_names(
+    original: Checkpoint, tuned: Checkpoint | Adapter, ours: dict[str, str], theirs: dict[str, str]
+) -> None:
+    """Raise unless both have the same tensors."""
+    for lacking, of, names, other in (
+        ("tuned", tuned, ours, theirs),
+        ("original", original, theirs, ours),
+    ):
+        lost = sorted(name for plain, name in names.items() if plain not in other)
+        if lost:
+            what = "the tuned model" if lacking == "original" else "the original"
+            raise DataError(
+                f"{lacking} must have every tensor of {what}; {of.path} lacks {len(lost)} of {len(names)}: "
+                f"{', '.join(lost[:3])}{', ...' if len(lost) > 3 else ''}. Give two states of one model, saved whole."
+            )
+
+
+def _match(
+    original: Checkpoint,
+    tuned: Checkpoint | Adapter,
+    ours: str,
+    theirs: str,
+    vocabulary: bool,
+    architecture: str | None,
+) -> Match:
+    """Return one tensor of both; raise where the shapes do not allow it."""
+    a, b = original.tensors[ours].shape, tuned.tensors[theirs].shape
+    place = place_of(theirs, architecture) if architecture else unnamed_place(theirs)
+    if a != b and not (vocabulary and a[1:] == b[1:]):
+        raise DataError(
+            f"{theirs} must have the original's shape {list(a)}; got {list(b)}. Give two states of one model."
+        )
+    return Match(theirs, ours, a if a == b else (min(a[0], b[0]), *a[1:]), place)
+
+
+def _check_vocabulary(
+    original: Checkpoint, tuned: Checkpoint | Adapter, resized: Sequence[tuple[str, int, int]]
+) -> None:
+    """Raise where a row of the embedding is another token in the other model."""
+    before, after = _tokens(original.path), _tokens(tuned.path)
+    if before is not None and after is not None:
+        differ = sorted(number for number in before.keys() & after.keys() if before[number] != after[number])
+        if differ:
+            number = differ[0]
+            raise DataError(
+                f"tuned must have the original's vocabulary; {len(differ)} of its {len(before)} tokens are others, "
+                f"first {number}: {before[number]!r} and {after[number]!r}. Give two states of one model."
+            )
+    shrunk = next((one for one in resized if one[2] < one[1]), None)
+    if shrunk is not None and (before is None or after is None):
+        raise DataError(
+            f"{shrunk[0]} must have at least the original's {shrunk[1]} rows; got {shrunk[2]}. Its rows may be other "
+            "tokens: put tokenizer.json into both folders to have them compared."
+        )
+
+
+def _tokens(path: Path) -> dict[int, str] | None:
+    """Return the tokens of a folder's tokenizer by number, without added ones; None where there is no such file."""
+    file = (path if path.is_dir() else path.parent) / "tokenizer.json"
+    if not file.is_file():
+        return None
+    content = read_json(file)
+    model: Any = content.get("model") if isinstance(content, dict) else None
+    table = model.get("vocab") if isinstance(model, dict) else None
+    if isinstance(table, dict):
+        return {number: token for token, number in table.items()}
+    if isinstance(table, list):
+        return {number: entry[0] for number, entry in enumerate(table)}
+    return None
+
+
+def _in_scope(
+    matches: Sequence[Match],
+    architecture: str | None,
+    scope: str,
+    layers: tuple[int, int] | None,
+    pattern: str | None,
+) -> set[str]:
+    """Return the names that fit scope, layers and pattern; raise where none does."""
+    taken = [match for match in matches if match.place.region in (*SCOPES[scope], "")]
+    if not taken:
+        there = [region for region in REGIONS if any(match.place.region == region for match in matches)]
+        raise DataError(
+            f"scope must be one that {architecture} has, {', '.join(there)} or all; got {scope!r}."
+        )
+    if layers is not None:
+        count = 1 + max((match.place.layer for match in matches if match.place.layer is not None), default=-1)
+        first, last = (_check.whole("layers", one, 0) for one in layers)
+        if not first <= last < count:
+            raise DataError(
+                f"layers must be a first and a last one from 0 to {count - 1}; got {first} and {last}."
+            )
+        taken = [m for m in taken if m.place.layer is not None and first <= m.place.layer <= last]
+        if not taken:
+            raise DataError(f"layers must have tensors in scope {scope!r}; {first} to {last} have none.")
+    if pattern is not None:
+        try:
+            wanted = re.compile(pattern)
+        except re.error as error:
+            raise DataError(f"pattern must be a regular expression; got {pattern!r}: {error}.") from None
+        fitting = [match for match in taken if wanted.search(match.name)]
+        if not fitting:
+            raise DataError(
+                f"pattern must be found in a name in scope; {pattern!r} is in none of {len(taken)}, such as "
+                f"{taken[0].name}."
+            )
+        taken = fitting
+    return {match.name for match in taken}
