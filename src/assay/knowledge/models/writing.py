@@ -17,12 +17,6 @@ class Writer:
         start = tokenizer.bos_token_id
         self._starts = start is not None and tokenizer("a")["input_ids"][:1] == [start]
 
-    @property
-    def template(self) -> str | None:
-        """The chat template in use, None where there is none."""
-        found = self._template or self._tokenizer.chat_template
-        return found if isinstance(found, str) else None
-
     def prompts(self, prompts: Sequence[str], prompting: str) -> list[list[int]]:
         """Return the tokens of prompts, their start token included."""
         ids = self._encoded([self.written(prompt, prompting) for prompt in prompts], prompting)
