@@ -10,6 +10,7 @@ from assay.diversity import novelsum
 from assay.neighbors import local_density
 from assay.select import SELECTORS, facility_location, kcenter, novelselect
 from benchmarks.crossval import ner_crossval
+from benchmarks.knowledge import knowledge_throughput
 from benchmarks.large import LARGE
 from benchmarks.machine import peak_gb
 from benchmarks.mapping import ner_map
@@ -238,5 +239,6 @@ CASES = {
         ner_near,
         ner_strategies,
         ner_map,
+        knowledge_throughput,
     )
 } | LARGE

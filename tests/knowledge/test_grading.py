@@ -46,6 +46,9 @@ class Counted:
         if len(self.asked) > self.most:
             raise KeyboardInterrupt
 
+    def tokens(self, prompt: str, continuation: str) -> Any:
+        return self.model.tokens(prompt, continuation)
+
     def sample(self, prompts: Any, **options: Any) -> Any:
         self._count(prompts)
         return self.model.sample(prompts, **options)
@@ -256,6 +259,23 @@ def test_another_model_is_named(model: Transformer, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"differs in model model \('sha256:.*' there, 'sha256:other' here\)"):
         grade(other, facts(2), TEMPLATES, output=tmp_path, samples=0, resume=True)
     assert json.loads((tmp_path / "grades.json").read_text()) == there
+
+
+def test_a_statement_that_shares_a_token_with_its_answer(plain: Any, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    table = {piece: number for number, piece in enumerate(["<s>", "</s>", "a", "b", " ", "a "])}
+    pieces = Tokenizer(models.BPE(table, [("a", " ")]))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=pieces, eos_token="</s>")
+    model = Counted(Transformer((plain, tokenizer)))
+    asked = [Question("1", "b", "P1", "?", ("a",))]
+    with pytest.raises(
+        DataError, match=r"must leave the tokens of their prompt as they are; ' a' changes those of 'b a'"
+    ):
+        grade(model, asked, {"P1": ("[X] b", "[X] a")}, output=tmp_path / "out")
+    assert model.asked == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_refusals(model: Transformer, tmp_path: Path) -> None:
