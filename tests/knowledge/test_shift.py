@@ -216,6 +216,41 @@ def test_a_statement_for_both(both: list[tuple[Any, Transformer]]) -> None:
             row += 1
 
 
+def test_answered_questions_before_each(both: list[tuple[Any, Transformer]]) -> None:
+    (tuned, one), (original, other) = both
+    shots = [replace(QUESTIONS[3], id="s0"), Question("s1", "w1", "r0", "w15 w16", ("w17",))]
+    found = shift(
+        one,
+        other,
+        QUESTIONS,
+        prompt="few-shot",
+        shots=shots,
+        example=("w30 {question} w31", " {answer} w32 "),
+    )
+    first = "w30 w9 w3 w31 w7 w32 "
+    told = ["" if question.id == "f3" else first for question in QUESTIONS]  # itself is left out
+    assert found.asked == tuple(
+        f"{before}w30 w15 w16 w31 w17 w32 w30 {question.prompt} w31"
+        for before, question in zip(told, QUESTIONS, strict=True)
+    )
+    sides = [
+        np.concatenate(
+            [row for text, question in zip(found.asked, QUESTIONS, strict=True)
+             for row in alone(plain, ids_of(text), ids_of(question.answers[0])[1:])]
+        ).reshape(14, 40)
+        for plain in (tuned, original)
+    ]  # fmt: skip
+    np.testing.assert_allclose(
+        found.numbers["tuned_original"],
+        divergence(*sides, inputs="log_probabilities").tuned_original,
+        atol=2e-6,
+    )
+    with pytest.raises(DataError, match="shots must be given for few-shot; got none"):
+        shift(one, other, QUESTIONS, prompt="few-shot")
+    with pytest.raises(DataError, match="shots must be left out unless prompt is few-shot; it is sft"):
+        shift(one, other, QUESTIONS, shots=shots)
+
+
 def test_spread_over_groups(both: list[tuple[Any, Transformer]]) -> None:
     (_, one), (_, other) = both
     found = shift(one, other, QUESTIONS)

@@ -16,6 +16,7 @@ from assay.errors import DataError
 from assay.knowledge.counts import Tally, template_scores
 from assay.knowledge.intervals import Floats, Ints, Spread, rank_correlation, share, spread
 from assay.knowledge.matching import matches
+from assay.knowledge.prompts import EXAMPLE, asked
 from assay.knowledge.questions import Question
 from assay.knowledge.templates import Templates, statements
 from assay.knowledge.tokens import BLOCK, Divergence, divergence, paper_rows
@@ -113,6 +114,8 @@ def shift(
     *,
     prompt: str = "sft",
     statements: Sequence[str] | None = None,
+    shots: Sequence[Question] = (),
+    example: tuple[str, str] = EXAMPLE,
     top: Sequence[int] | None = None,
     agreement: Sequence[int] | None = None,
     progress: Progress | None = None,
@@ -128,11 +131,14 @@ def shift(
         Of one tokenizer. With prompt ``sft`` both need one chat template: `Transformer(chat_template=...)`.
     questions : sequence of Question
         At least one.
-    prompt : {"sft", "statement"}
+    prompt : {"sft", "few-shot", "statement"}
         "sft": the question as a user's turn in the chat template, which the tuned model was trained on and the
-        original was not. "statement": a statement that the answer goes on, which neither was trained on.
+        original was not. "few-shot": the question after answered ones, as plain text: what is asked for is as clear
+        to either. "statement": a statement that the answer goes on.
     statements : sequence of str, optional
-        One for each question, where the prompt is a statement.
+        For "statement": one for each question.
+    shots, example
+        For "few-shot": the answered questions and how they are written; see `choose_shots` and `asked`.
     top, agreement : sequence of int, optional
         As in `divergence`.
     progress : callable, optional
@@ -161,6 +167,9 @@ def shift(
     """
     _check.choice("prompt", prompt, PROMPTS)
     _one_vocabulary(tuned, original)
+    for name, given, reads in (("statements", statements, "statement"), ("shots", shots, "few-shot")):
+        if given and prompt != reads:
+            raise DataError(f"{name} must be left out unless prompt is {reads}; it is {prompt}.")
     if prompt == "statement":
         if statements is None or len(statements) != len(questions):
             got = "none" if statements is None else len(statements)
@@ -169,7 +178,10 @@ def shift(
             )
         prompts, prompting = list(statements), "plain"
     else:
-        prompts, prompting = [question.prompt for question in questions], "chat"
+        asking = "chat" if prompt == "sft" else prompt
+        todo = asked(questions, prompting=asking, shots=shots, example=example)
+        prompts, prompting = list(todo.prompts), todo.prompting
+    if prompt == "sft":
         _one_template(tuned, original, questions)
     lead = tuned.lead(prompting=prompting)
     answers = [lead + question.answers[0] for question in questions]
@@ -236,10 +248,10 @@ def paper_shift(
             f"none of {len(questions)} is. Grade more facts."
         )
     taken = [questions[at] for at in rows]
-    asked = [statements(one, templates)[column] for one, column in zip(taken, columns, strict=True)]
+    told = [statements(one, templates)[column] for one, column in zip(taken, columns, strict=True)]
     prompts = [one.prompt for one in taken]
     return _shift(
-        tuned, original, taken, (prompts, "chat"), (asked, "plain"), [""] * len(taken), ("sft", "statement"),
+        tuned, original, taken, (prompts, "chat"), (told, "plain"), [""] * len(taken), ("sft", "statement"),
         top=None, agreement=None, progress=progress,
     )  # fmt: skip
 
@@ -338,10 +350,10 @@ def _best(
         ]
         columns = [best[mine.relations[at]] for at in rows]
     if mine.starts is None and rows:
-        asked = [
+        told = [
             statements(questions[at], templates)[column] for at, column in zip(rows, columns, strict=True)
         ]
-        said = dict(original.sample(asked, draws=1, temperature=0, max_tokens=GREEDY_TOKENS))
+        said = dict(original.sample(told, draws=1, temperature=0, max_tokens=GREEDY_TOKENS))
         begun = [matches(said[place][0].text, questions[at], rule="first") for place, at in enumerate(rows)]
         rows = [at for at, yes in zip(rows, begun, strict=True) if yes]
         columns = [at for at, yes in zip(columns, begun, strict=True) if yes]

@@ -97,6 +97,9 @@ def test_prompts(assay: Assay, given: list[object], tmp_path: Path) -> None:
     done = assay(*asked, "--prompt", "statement", "--grades", "grades", "-o", tmp_path / "c")
     said = {row["id"]: row["statement"] for row in read_lines(tmp_path / "c" / "divergence.jsonl")}
     assert (done.code, said["f2"], said["f1"]) == (0, "w21 w2 w10", "w22 w1 w11")
+    few = json.loads(assay(*asked, "--prompt", "few-shot", "--shots", 2, "-o", tmp_path / "e").out)
+    assert few["prompts"] == ["few-shot", "few-shot"]
+    assert few["means"]["tuned_original"] not in (0, plain["means"]["tuned_original"])
     assert assay(*asked, "--prompt", "statement", "--limit", 2, "-o", tmp_path / "d").code == 0
     rows = read_lines(tmp_path / "d" / "divergence.jsonl")
     assert len({row["id"] for row in rows}) == 2

@@ -52,10 +52,14 @@ def divergence(
         str,
         flag(
             "--prompt",
-            help="By which both are asked: sft, the chat template; few-shot; statement, the best graded one.",
+            help="By which both are asked: sft (the chat template), few-shot or statement (by the best template).",
             panel=METHOD,
         ),
     ] = "sft",
+    shots: Annotated[
+        int,
+        flag("--shots", help="few-shot: answered questions before each, of the split train.", panel=METHOD),
+    ] = 4,
     chat_template: Annotated[
         str | None,
         flag("--chat-template", help="Jinja file for both models; by default tuned's own.", panel=METHOD),
@@ -80,7 +84,7 @@ def divergence(
         int | None, flag("--limit", help="At most so many facts, as many of each relation.", panel=DATA)
     ] = None,
     seed: Annotated[
-        int, flag("--seed", help="Of intervals, and of the facts that --limit takes.", panel=METHOD)
+        int, flag("--seed", help="Of intervals, shots, and the facts that --limit takes.", panel=METHOD)
     ] = 0,
     shape: Annotated[
         str | None,
@@ -147,8 +151,12 @@ def divergence(
         after = Transformer(tuned, chat_template=template, **asks)
         before = Transformer(original, chat_template=after.chat_template, **asks)
     with talk.stage("compare", f"{len(asked):,} facts, prompt {prompt}") as progress:
-        lines = _statements(asked, mine, said) if prompt == "statement" else None
-        moved = room.shift(after, before, asked, prompt=prompt, statements=lines, progress=progress)
+        moved = room.shift(
+            after, before, asked, prompt=prompt,
+            statements=_statements(asked, mine, said) if prompt == "statement" else None,
+            shots=room.choose_shots(room.trainable(found.questions), count=shots, seed=seed)
+            if prompt == "few-shot" else (), progress=progress,
+        )  # fmt: skip
     paper = None
     if mine is not None:
         with talk.stage("paper", "first tokens of D4") as progress:
