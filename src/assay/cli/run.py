@@ -61,6 +61,7 @@ def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli import compare, correlate, embed, measure, records, select, study, train
     from assay.cli.knowledge.divergence import divergence
     from assay.cli.knowledge.grade import grade
+    from assay.cli.knowledge.world import world
     from assay.cli.ner.build import build
     from assay.cli.ner.crossval import crossval
     from assay.cli.ner.decide import apply
@@ -90,6 +91,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "ner_train": ner_train,
         "grade": grade,
         "divergence": divergence,
+        "world": world,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assay.cli.knowledge import divergence, facts, grade, match, split
+from assay.cli.knowledge import facts, grade, match, split, world
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     facts.facts,
@@ -13,4 +14,5 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     grade.grade,
     split.split,
     divergence.divergence,
+    world.world,
 )
