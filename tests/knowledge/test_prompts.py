@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from assay.errors import DataError
-from assay.knowledge import CHAT_TEMPLATES, Question, as_samples, asked, choose_shots
+from assay.knowledge import CHAT_TEMPLATES, Question, asked, choose_shots, samples_of
 from assay.knowledge.models.writing import Writer
 from assay.training.tokens import IGNORED, tokens_of, with_template
 
@@ -55,7 +55,7 @@ def make_bytes(kind: str) -> Any:
 def test_what_is_asked_begins_what_was_taught_and_the_rest_has_loss(kind: str) -> None:
     tokenizer = make_bytes(kind)
     with_template(tokenizer, CHAT_TEMPLATES["knowledge"])
-    taught = tokens_of(as_samples(QUESTIONS), tokenizer, max_tokens=512, answers="all")
+    taught = tokens_of(samples_of(QUESTIONS), tokenizer, max_tokens=512, answers="all")
     assert taught.counts["trained"] == len(QUESTIONS)
     writer = Writer(tokenizer, None)
     assert writer.lead("chat") == " "
@@ -79,19 +79,6 @@ def test_what_is_asked_begins_what_was_taught_and_the_rest_has_loss(kind: str) -
         [{"role": "user", "content": "Who?"}], tokenize=False, add_generation_prompt=True
     )
     assert text == "<s><|question|> Who? <|answer|>"
-
-
-@pytest.mark.parametrize(("end", "lead"), [("<|model|>\n", ""), ("<|model|>", " "), ("<think></think>", " ")])
-def test_a_template_says_what_stands_before_an_answer(end: str, lead: str) -> None:
-    """After a new line nothing does; what is written as thoughts is no part of an answer."""
-    shown = "<|model|>\n" if end.endswith("\n") else end
-    template = (
-        "{% for m in messages %}{% if m['role'] == 'user' %}{{ m['content'] }}{% else %}"
-        f"{{{{ {shown!r} + {lead!r} + m['content'] }}}}{{% endif %}}{{% endfor %}}"
-        f"{{% if add_generation_prompt %}}{{{{ {end!r} }}}}{{% endif %}}"
-    )
-    assert Writer(make_bytes("bytes"), template).lead("chat") == lead
-    assert Writer(make_bytes("bytes"), template).lead("plain") == " "
 
 
 def test_prompts_of_every_kind() -> None:

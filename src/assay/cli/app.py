@@ -109,5 +109,5 @@ _knowledge = typer.Typer(
     no_args_is_help=True,
 )
 for _command in knowledge.COMMANDS:
-    _knowledge.command(cls=_Ending)(_command)
+    _knowledge.command(_command.__name__.removeprefix("knowledge_"), cls=_Ending)(_command)
 app.add_typer(_knowledge, name="knowledge")

@@ -60,6 +60,8 @@ def run(
 def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli import compare, correlate, embed, measure, records, select, study, train
     from assay.cli.knowledge.divergence import divergence
+    from assay.cli.knowledge.evaluate import evaluate
+    from assay.cli.knowledge.export import knowledge_export
     from assay.cli.knowledge.grade import grade
     from assay.cli.knowledge.world import world
     from assay.cli.ner.build import build
@@ -92,6 +94,8 @@ def _commands() -> dict[str, Callable[..., None]]:
         "grade": grade,
         "divergence": divergence,
         "world": world,
+        "evaluate": evaluate,
+        "knowledge_export": knowledge_export,
     }
 
 

@@ -29,7 +29,11 @@ def train(
     ] = "all",
     chat_template: Annotated[
         str | None,
-        flag("--chat-template", help="Jinja file in place of the tokenizer's own template.", panel=METHOD),
+        flag(
+            "--chat-template",
+            help="Jinja file in place of the tokenizer's own template, or knowledge: <|question|> ... <|answer|>.",
+            panel=METHOD,
+        ),
     ] = None,
     epochs: Annotated[int | None, flag("--epochs", help="Passes over the records.", panel=SETTINGS)] = None,
     max_steps: Annotated[
@@ -104,6 +108,7 @@ def train(
     from assay.cli.output import MANIFEST, open_folder
     from assay.data import read
     from assay.errors import DataError
+    from assay.knowledge.prompts import CHAT_TEMPLATES
     from assay.training import train as tune
     from assay.training.train import RECORD
 
@@ -111,9 +116,14 @@ def train(
     data = inputs.Given("records", source, shape=shape, limit=limit)
     if data.only_vectors:
         raise DataError(f"source must hold records; {source} holds vectors.")
-    if chat_template is not None and not Path(chat_template).is_file():
-        raise DataError(f"chat_template must be an existing file; there is no {chat_template}.")
-    template = None if chat_template is None else Path(chat_template).read_text(encoding="utf-8")
+    template = None if chat_template is None else CHAT_TEMPLATES.get(chat_template)
+    if chat_template is not None and template is None:
+        if not Path(chat_template).is_file():
+            names = ", ".join(CHAT_TEMPLATES)
+            raise DataError(
+                f"chat_template must be an existing file, or {names}; there is no {chat_template}."
+            )
+        template = Path(chat_template).read_text(encoding="utf-8")
     talk = console.Talk(quiet)
     folder = open_folder(output, [source], overwrite=overwrite, resume=resume)
     with talk.stage("read", source):

@@ -17,7 +17,8 @@
 - `grading`: a model asked for facts under every template, exactly and by draws, kept fact by fact;
 - `samples`: the facts of a subset as conversations to train on; `shift`: how far training moved a model's next tokens;
 - `prompts`, `evaluate`: how a model is asked, what it answers and how likely it holds the right answer;
-- `compare`: right and wrong answers by category, two runs beside each other, what was lost and gained;
+- `compare`: right and wrong answers by category, two runs beside each other, what was lost and gained; `outcome`: all
+  of that for one model and its original; `harness`: facts as tasks of lm-evaluation-harness;
 - `intervals`: how far shares and means could have come out elsewhere. `counts`, `mastery`, `agreement`, `subsets`,
   `tokens`, `compare` and `intervals` know arrays, not models.
 """
@@ -43,6 +44,7 @@ from assay.knowledge.evaluate import Answered, ask, read_answers, write_answers
 from assay.knowledge.filters import FILTERS, Filter, Kept, hold_out, keep
 from assay.knowledge.formats import FACT_FORMATS, FactFormat
 from assay.knowledge.grading import Grades, grade, read_grades
+from assay.knowledge.harness import write_tasks
 from assay.knowledge.intervals import Spread, share_interval, spread
 from assay.knowledge.mastery import (
     CATEGORIES,
@@ -56,6 +58,7 @@ from assay.knowledge.mastery import (
     unsettled,
 )
 from assay.knowledge.matching import MATCHERS, Matcher, RuleHits, matcher, matches, side_by_side
+from assay.knowledge.outcome import GoldChange, Outcome, outcomes
 from assay.knowledge.outputs import read_outputs
 from assay.knowledge.prompts import CHAT_TEMPLATES, PROMPTS, asked, choose_shots
 from assay.knowledge.questions import Facts, Question
@@ -97,15 +100,19 @@ __all__ = [
     "Cell",
     "Changes",
     "Correlated",
+    "Changes",
+    "Correlated",
     "Difference",
     "Divergence",
     "FactFormat",
     "Facts",
     "Filter",
+    "GoldChange",
     "Grades",
     "Kept",
     "Majority",
     "Matcher",
+    "Outcome",
     "Paired",
     "Question",
     "Rate",
@@ -133,6 +140,8 @@ __all__ = [
     "exact_scores",
     "gained_lost",
     "grade",
+    "gained_lost",
+    "grade",
     "hold_out",
     "keep",
     "majority_baseline",
@@ -140,6 +149,7 @@ __all__ = [
     "matches",
     "mcnemar",
     "mixed_subset",
+    "outcomes",
     "paired",
     "paper_rows",
     "paper_shift",
@@ -169,4 +179,5 @@ __all__ = [
     "with_aliases",
     "write_answers",
     "write_facts",
+    "write_tasks",
 ]

@@ -113,7 +113,7 @@ def ask(
         raise DataError(f"questions must have ids of their own; got {twice!r} twice.")
     if gold and not hasattr(model, "log_probabilities"):
         raise DataError(
-            "gold must be left out for a model behind a server, whose probabilities are not told. Use gold=False."
+            "gold must be left out for a model behind a server, which does not tell them. Use gold=False, or --no-gold."
         )
     keys = _keys(model, questions, todo, max_tokens, gold)
     said = {} if cache is None else _kept(Path(cache))

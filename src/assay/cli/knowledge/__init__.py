@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from assay.cli.knowledge import divergence, facts, grade, match, split
 from assay.cli.knowledge import facts, grade, match, split, world
+from assay.cli.knowledge import evaluate, export, facts, grade, match, split
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     facts.facts,
@@ -15,4 +16,6 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     split.split,
     divergence.divergence,
     world.world,
+    evaluate.evaluate,
+    export.knowledge_export,
 )

@@ -120,7 +120,7 @@ def grade(
     names = aliases_of(aliases)
     found = room.read_facts(facts, format=shape)
     said = room.templates_of(found, own)
-    asked = room.with_aliases(_limited(found.questions, limit, seed), names)
+    asked = room.with_aliases(limited(found.questions, limit, seed), names)
     for question in {question.relation: question for question in asked}.values():
         room.statements(question, said)  # before the model is loaded
     talk.say(f"{found.name}: {len(asked):,} of {len(found.questions):,} facts")
@@ -160,7 +160,7 @@ def grade(
     console.show(tables[by], format, whole=whole_result)
 
 
-def _limited(questions: tuple[Question, ...], limit: int | None, seed: int) -> tuple[Question, ...]:
+def limited(questions: tuple[Question, ...], limit: int | None, seed: int) -> tuple[Question, ...]:
     """Return at most so many questions, as many of each relation, in the order in which they stand."""
     from assay.knowledge import balanced_subset
 

@@ -40,8 +40,11 @@ DEFAULTS = {
 _SERVER = ("base_url", "workers")
 
 
-def loaded(given: dict[str, Any]) -> Sampler | LanguageModel:
-    """Return the model that the options of a command name, or raise by the option that it does not read."""
+def loaded(given: dict[str, Any], *, chat_template: str | None = None) -> Sampler | LanguageModel:
+    """Return the model that the options of a command name, or raise by the option that it does not read.
+
+    `chat_template` stands in place of the model's own; a server has its own.
+    """
     from assay.errors import DataError
     from assay.knowledge.models import Remote, Transformer
 
@@ -56,4 +59,4 @@ def loaded(given: dict[str, Any]) -> Sampler | LanguageModel:
             )
     if remote:
         return Remote(name, **{option: value for option, value in read.items() if value is not None})
-    return Transformer(name if kind == "hf" and name else model, **read)
+    return Transformer(name if kind == "hf" and name else model, chat_template=chat_template, **read)

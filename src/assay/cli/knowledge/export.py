@@ -1,0 +1,131 @@
+"""`assay knowledge export`: facts as tasks of lm-evaluation-harness."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from assay.cli import options
+from assay.cli.options import DATA, METHOD, OUTPUT, flag
+
+
+def knowledge_export(
+    facts: Annotated[
+        str,
+        typer.Argument(help="Facts, as assay knowledge facts reads or writes them.", show_default=False),
+    ],
+    output: Annotated[str, flag("--output", "-o", help="Folder for YAML and JSON Lines.", panel=OUTPUT)],
+    name: Annotated[
+        str, flag("--name", help="Of the group of tasks: a-z, 0-9 and _.", panel=OUTPUT)
+    ] = "knowledge",
+    prompt: Annotated[
+        str,
+        flag(
+            "--prompt",
+            help="few-shot; sft: the markers of fine-tuning; chat: for --apply_chat_template; statement.",
+            panel=METHOD,
+        ),
+    ] = "few-shot",
+    train: Annotated[
+        str | None, flag("--train", help="few-shot only: facts to take examples from.", panel=DATA)
+    ] = None,
+    shots: Annotated[int, flag("--shots", help="few-shot only: examples from --train.", panel=METHOD)] = 4,
+    seed: Annotated[int, flag("--seed", help="Of the examples.", panel=METHOD)] = 0,
+    grades: Annotated[
+        str | None,
+        flag(
+            "--grades",
+            help="Folder of assay knowledge grade: a task a category D0 to D4, not a relation.",
+            panel=DATA,
+        ),
+    ] = None,
+    templates: Annotated[
+        str | None,
+        flag(
+            "--templates",
+            help="statement only: YAML file or folder of relation: [template, ...]; the first is used.",
+            panel=METHOD,
+        ),
+    ] = None,
+    aliases: Annotated[
+        str,
+        flag(
+            "--aliases",
+            help="More names of answers: none, paper (eleven places), or a YAML file of answer: [alias, ...].",
+            panel=METHOD,
+        ),
+    ] = "none",
+    max_tokens: Annotated[int, flag("--max-tokens", help="Of an answer, at most.", panel=METHOD)] = 16,
+    shape: Annotated[
+        str | None,
+        flag("--from", help="Shape of the facts; by default told from them.", panel=DATA, metavar="SHAPE"),
+    ] = None,
+    format: options.Format = "table",
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write facts as tasks of EleutherAI's lm-evaluation-harness, a task a relation or category and a group of them.
+
+    Answers end at a new line or the end token, never at ".". Run them in OUT: lm_eval --include_path . --tasks NAME.
+    """
+    given = dict(locals())
+    from pathlib import Path
+
+    from assay import knowledge as room
+    from assay._check import choice
+    from assay.cli import console, manifest
+    from assay.cli.knowledge.facts import aliases_of
+    from assay.cli.output import open_folder, staged
+    from assay.errors import DataError
+    from assay.knowledge.harness import TEXTS
+
+    choice("format", format, console.FORMATS)
+    choice("prompt", prompt, TEXTS)
+    if shape is not None:
+        choice("shape", shape, room.FACT_FORMATS)
+    for option, value, reads in (("train", train, "few-shot"), ("templates", templates, "statement")):
+        if value is not None and prompt != reads:
+            raise DataError(f"{option} must be left out unless --prompt is {reads}; got {value!r}.")
+    talk = console.Talk(quiet)
+    names = aliases_of(aliases)
+    found = room.read_facts(facts, format=shape)
+    questions = room.with_aliases(found.questions, names)
+    known = () if train is None else room.read_facts(train).questions
+    categories = None
+    if grades is not None:
+        categories = room.read_grades(grades).of([question.id for question in questions]).categories
+    said = None
+    if prompt == "statement":
+        said = room.templates_of(found, None if templates is None else room.read_templates(templates))
+    folder = open_folder(output, [facts], overwrite=overwrite, resume=None)
+    with staged(folder) as stage:
+        files = room.write_tasks(
+            questions, stage, name=name, prompt=prompt, categories=categories,
+            shots=room.choose_shots(known, count=shots, seed=seed) if known else (), templates=said,
+            max_tokens=max_tokens,
+        )  # fmt: skip
+        read = [("facts", facts), ("train", train), ("templates", templates), ("aliases", aliases)]
+        inputs = [
+            entry
+            for role, path in read
+            if path is not None and Path(path).exists()
+            for entry in manifest.file_entries(role, path)
+        ]
+        if grades is not None:
+            inputs += [
+                entry
+                for part in room.grading.FILES
+                for entry in manifest.file_entries("grades", Path(grades) / part)
+            ]
+        written = manifest.write(
+            stage, knowledge_export, given, inputs, counts={"facts": len(questions)}, results={"group": name},
+            talk=talk,
+        )  # fmt: skip
+    tasks = [file.removesuffix(".yaml") for file in files if file.endswith(".yaml")][:-1]
+    rows = [{"task": task, "facts": (folder / f"{task}.jsonl").read_bytes().count(b"\n")} for task in tasks]
+    talk.say(
+        f"run them there: cd {output} && lm_eval --model hf --model_args pretrained=MODEL "
+        f"--include_path . --tasks {name}{' --apply_chat_template' if prompt == 'chat' else ''}"
+    )
+    console.show(rows, format, whole=written)
