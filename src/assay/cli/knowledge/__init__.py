@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.knowledge import divergence, facts, grade, match, split
-from assay.cli.knowledge import facts, grade, match, split, world
-from assay.cli.knowledge import evaluate, export, facts, grade, match, split
+from assay.cli.knowledge import divergence, evaluate, export, facts, grade, match, split, world
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     facts.facts,
