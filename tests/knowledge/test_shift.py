@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.errors import DataError
-from assay.knowledge import Grades, Question, Tally, divergence, paper_shift, shift, with_accuracy
+from assay.errors import AssayWarning, DataError
+from assay.knowledge import Grades, Question, Tally, divergence, paper_shift, samples_of, shift, with_accuracy
 from assay.knowledge.models import Transformer
-from tests.knowledge.made_models import after, random_model
+from assay.training.tokens import tokens_of
+from tests.knowledge.made_models import CHAT, after, random_model
 from tests.knowledge.models.made import ids_of, log_softmax_after, make_model, make_tokenizer
 
 TUNED, ORIGINAL = [4.0, 3, 2, 1, 0, -1], [1.0, 2, 3, 0, 5, -1]  # section 11 of the description
@@ -191,6 +192,29 @@ def test_beginnings_that_were_not_graded_are_asked_for() -> None:
     assert found.divergence.original_tuned.tolist() == pytest.approx(
         [_kl([0, 3, 1], TUNED[:3], TUNED)], abs=2e-5
     )
+
+
+def test_a_template_that_ends_with_a_line_break_is_warned_of(both: list[tuple[Any, Transformer]]) -> None:
+    (plain, _), (_, other) = both
+    broken = CHAT.replace("<model>", "<model>\n").replace("%} {{", "%}{{")
+    one = Transformer((plain, make_tokenizer(template=broken)), threads=1)
+    with pytest.warns(
+        AssayWarning, match="the chat template puts '' before an answer, a statement ' ': the two"
+    ):
+        paper_shift(
+            one, other, PAPER, graded(tally=Tally(HITS, np.full(HITS.shape, 4)), starts=BEGUN), TEMPLATES
+        )
+
+
+def test_what_is_compared_are_the_tokens_that_training_teaches(both: list[tuple[Any, Transformer]]) -> None:
+    (_, one), (_, other) = both
+    taught = tokens_of(samples_of(QUESTIONS), make_tokenizer(template=CHAT), max_tokens=32, answers="all")
+    labels = [[token for token in row if token >= 0] for row in taught.labels]
+    found = shift(one, other, QUESTIONS)
+    compared = [found.tokens[found.facts == at].tolist() for at in range(len(QUESTIONS))]
+    assert [row[:-1] for row in compared] == [row[:-1] for row in labels]
+    assert [row[-1] for row in labels] == [2] * 5  # the end
+    assert [row[-1] for row in compared] == [-1] * 5
 
 
 def _kl(logits: list[float], of: list[float], others: list[float]) -> float:

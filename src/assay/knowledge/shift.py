@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
-from assay.errors import DataError
+from assay.errors import DataError, warn
 from assay.knowledge.counts import Tally, template_scores
 from assay.knowledge.intervals import Floats, Ints, Spread, rank_correlation, share, spread
 from assay.knowledge.matching import matches
@@ -237,10 +237,16 @@ def paper_shift(
     Source and defects: `divergence`; which facts: `paper_rows`. Where the grades have no sampled hits, the success of
     a template is the mean of the facts' exact probabilities of a right answer under it, and the category is the exact
     one; where they have no greedy answers, the original is asked here, for the chosen statement of each fact alone.
-    A chat template that ends with a line break rather than a word makes the tuned model begin its answer without the
-    blank that the original writes after a statement: another token of the same word, so that the number says little.
+    A chat template that ends with a line break makes the tuned model begin its answer without the blank that the
+    original writes after a statement: another token of the same word, so that the number says little. It is warned of.
     """
     _one_vocabulary(tuned, original)
+    leads = tuned.lead(prompting="chat"), original.lead()
+    if leads[0] != leads[1]:
+        warn(
+            f"the chat template puts {leads[0]!r} before an answer, a statement {leads[1]!r}: the two models' first "
+            "tokens are other ones even where they say the same, so that the paper's number says little"
+        )
     rows, columns = _best(questions, grades, templates, original, category)
     if not len(rows):
         raise DataError(

@@ -146,6 +146,11 @@ class Transformer:
         ids = self._writer.prompts([prompt], prompting)
         return self._writer.continued("continuation", [prompt], ids, [[continuation]], prompting)[0][0]
 
+    @property
+    def chat_template(self) -> str | None:
+        """The template of ``prompting="chat"``: the one that was given, else the tokenizer's own, if it has one."""
+        return self._writer.template
+
     def written(self, prompt: str, *, prompting: str = "plain") -> str:
         """Return a prompt as the model reads it: as it is (its start token left out), or in the chat template."""
         choice("prompting", prompting, PROMPTING)
