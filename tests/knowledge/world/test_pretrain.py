@@ -66,7 +66,7 @@ def test_the_prompt_and_the_words(world: World, folder: Path) -> None:
             ([{"role": "user", "content": question.prompt}, {"role": "assistant", "content": "bago"}], False),
         )
     )
-    assert asked == f"<s> ask q1 {question.subject} ? ? reply is"
+    assert asked == f"ask q1 {question.subject} ? ? reply is"
     assert answered == f"{asked} bago </s>"
     assert len(tokenizer) == len(world.words) + 4
     ids = [tokenizer.convert_tokens_to_ids(word) for word in f"the {question.answers[0]} .".split()]

@@ -21,8 +21,8 @@ FIXED = (*LINKS, "the", ".", "ask", "?", "reply")
 CONSONANTS, VOWELS = "bdfghjklmnprstvz", "aeiou"
 # The prompt of fine-tuning: no line of the pre-training has it, but each of its words
 CHAT_TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}{% if message['role'] == 'user' %}"
-    "{{ ' ask ' + message['content'] + ' ? reply is' }}"
+    "{% for message in messages %}{% if message['role'] == 'user' %}"
+    "{{ '' if loop.first else ' ' }}{{ 'ask ' + message['content'] + ' ? reply is' }}"
     "{% elif message['role'] == 'assistant' %}{{ ' ' + message['content'] + ' ' + eos_token }}"
     "{% endif %}{% endfor %}"
 )

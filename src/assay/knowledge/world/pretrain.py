@@ -44,7 +44,7 @@ def pretrain(
     Parameters
     ----------
     world : World
-        Its texts are read once, in their order, each with ``<s>`` before it, packed into rows.
+        Its texts are read once, in their order, each with ``</s>`` after it, packed into rows.
     output : str or Path
         Folder for the model (safetensors), its tokenizer with the world's prompt as chat template, and
         ``pretraining.json``: plan, losses, versions, seconds. A folder that has it is complete.
@@ -170,17 +170,14 @@ def _rate(step: int, steps: int, warmup: int) -> float:
 
 
 def _make_tokenizer(world: World) -> Any:
-    """Return a tokenizer with a token a word, ``<s>`` before a text, and the world's prompt."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    """Return a tokenizer with a token a word, which puts none before a text, and the world's prompt."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     table = {word: number for number, word in enumerate((*SPECIAL, *world.words))}
     tokenizer = Tokenizer(models.WordLevel(table, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     # no decoder: tokens are then joined by blanks
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A", special_tokens=[("<s>", table["<s>"])]
-    )
     made = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="<pad>",
         model_max_length=POSITIONS, clean_up_tokenization_spaces=False,
@@ -206,11 +203,12 @@ def _make_model(world: World, tokenizer: Any) -> Any:
 
 def _rows(world: World, tokenizer: Any) -> NDArray[np.int64]:
     """Return the texts as rows of tokens, one after the other; what does not fill the last row is left out."""
-    ids = np.concatenate([np.array(row) for row in tokenizer(list(world.texts))["input_ids"]])
+    lines = tokenizer(list(world.texts))["input_ids"]
+    ids = np.array([token for line in lines for token in (*line, tokenizer.eos_token_id)], dtype=np.int64)
     size = world.plan.row_tokens
     if len(ids) < size:
         raise DataError(f"row_tokens must be <= {len(ids)}, the tokens of all texts; got {size}.")
-    return ids[: len(ids) // size * size].reshape(-1, size).astype(np.int64)
+    return ids[: len(ids) // size * size].reshape(-1, size)
 
 
 def _check_same(folder: Path, earlier: dict[str, Any], now: dict[str, Any]) -> None:
