@@ -22,6 +22,7 @@ from assay.cli import (
     run,
     select,
     study,
+    study_knowledge,
     tables,
     train,
 )
@@ -93,6 +94,7 @@ _studies = typer.Typer(
     no_args_is_help=True,
 )
 _studies.command(cls=_Ending)(study.diversity)
+_studies.command("knowledge", cls=_Ending)(study_knowledge.study_knowledge)
 app.add_typer(_studies, name="study")
 
 _ner = typer.Typer(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import fnmatch
 import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 
-from assay._files import file_hash, new_folder
+from assay._files import atomic, file_hash, new_folder
 from assay.errors import DataError
 
 MANIFEST = "manifest.json"
@@ -72,6 +74,14 @@ def staged(folder: Path) -> Iterator[Path]:
             (stage / name).replace(folder / name)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows of equal keys, at least one, as CSV."""
+    with atomic(path, "w") as f:
+        writer = csv.DictWriter(f, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def files_of(folder: Path) -> list[str]:

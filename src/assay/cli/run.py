@@ -72,6 +72,7 @@ def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli.ner.prune import prune
     from assay.cli.ner.screen import screen
     from assay.cli.ner.train import ner_train
+    from assay.cli.study_knowledge import study_knowledge
 
     return {
         "select": select.select,
@@ -91,6 +92,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "export": export,
         "predict": predict,
         "ner_train": ner_train,
+        "study_knowledge": study_knowledge,
         "grade": grade,
         "divergence": divergence,
         "world": world,

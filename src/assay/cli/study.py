@@ -10,8 +10,6 @@ from assay.cli import options
 from assay.cli.options import DATA, EMBEDDING, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from assay.cli.inputs import Records
     from assay.data import Sample
 
@@ -100,7 +98,7 @@ def diversity(
     from assay import _check
     from assay._files import read_json
     from assay.cli import console, inputs, manifest
-    from assay.cli.output import open_folder, staged
+    from assay.cli.output import open_folder, staged, write_csv
     from assay.errors import DataError
     from assay.report import write_page
     from assay.study import Tuning, conclude, diversity_study
@@ -140,7 +138,7 @@ def diversity(
         base_fraction=base_fraction, base_epochs=base_epochs, tuning=tuning, lower_is_better=losses, workers=workers,
         seed=seed, stage=talk.stage,
     )  # fmt: skip
-    _table(folder / "results.csv", rows)  # hours of work, whatever comes of the correlations
+    write_csv(folder / "results.csv", rows)  # hours of work, whatever comes of the correlations
     untuned = read_json(folder / "untuned.json")["metrics"]
     metrics = ["loss"] if metric is None else list(untuned)
     with talk.stage("correlate", f"{len(rows)} sets"):
@@ -156,8 +154,8 @@ def diversity(
             )
     lines = [{"size": one.size, **asdict(row)} for one in concluded for row in one.correlations]
     with staged(folder) as stage:
-        _table(stage / "results.csv", rows)
-        _table(stage / "correlations.csv", lines)
+        write_csv(stage / "results.csv", rows)
+        write_csv(stage / "correlations.csv", lines)
         summary = [
             {"size": one.size, "agreement": one.agreement, "ceiling": one.ceiling, "left_out": one.left_out}
             for one in concluded
@@ -175,17 +173,6 @@ def diversity(
         )  # fmt: skip
     talk.say(f"wrote results.csv, correlations.csv, report.html and manifest.json to {folder}")
     console.show(_best(lines, metrics), format, title="Correlation with the score, best first", whole=written)
-
-
-def _table(path: Path, rows: list[dict[str, Any]]) -> None:
-    import csv
-
-    from assay._files import atomic
-
-    with atomic(path, "w") as f:
-        writer = csv.DictWriter(f, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _read(

@@ -128,7 +128,7 @@ def facts(
     talk.say("; ".join((f"{found.name}: {len(found.questions):,} questions", *found.notes)))
     wanted = {"split": split, "domain": domain, "relation": relation}
     chosen = tuple(_only(found.questions, wanted))
-    filters = room.FACT_FORMATS[found.format].filters if filter is None else _listed(filter)
+    filters = room.FACT_FORMATS[found.format].filters if filter is None else listed(filter)
     kept = room.keep(chosen, filters)
     left = kept.questions
     if not left:
@@ -209,7 +209,8 @@ def aliases_of(source: str) -> dict[str, tuple[str, ...]]:
     return builtin_aliases() if source == "paper" else read_aliases(source)
 
 
-def _listed(filters: str) -> tuple[str, ...]:
+def listed(filters: str) -> tuple[str, ...]:
+    """Return the names of filters of an option."""
     return () if filters == "none" else tuple(one.strip() for one in filters.split(","))
 
 
