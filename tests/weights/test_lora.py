@@ -16,7 +16,7 @@ QV = ["q_proj", "v_proj"]
 pytestmark = [  # all by PEFT
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
     pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers`"),
-    pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`"),
+    pytest.mark.filterwarnings("ignore:Model (has|with) `tie_word_embeddings=True`"),
     pytest.mark.filterwarnings("ignore:Input and output embeddings are no longer tied"),
 ]
 

@@ -13,6 +13,7 @@ import pytest
 
 from assay.errors import DataError
 from assay.weights import open_pair
+from assay.weights.vocabulary import tokens_of
 from tests.weights.made import llama_arrays, make_model, nudge, write_floats, write_model
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
@@ -184,6 +185,25 @@ def test_a_grown_vocabulary_is_compared_where_both_have_rows(made):
         open_pair(made / "grown", made / "s")
 
 
+@pytest.mark.parametrize("kind", ["BPE", "WordLevel", "Unigram"])
+def test_tokens_are_those_of_the_tokenizer(kind, tmp_path):
+    from tokenizers import Tokenizer, models
+
+    words = ['"', "\\", '\\"', "{", "}", "]", "é", "\n", "\u2028", 'a":1', "[", ",", "vocab", "�"]
+    if kind == "Unigram":
+        model = models.Unigram([(word, -float(at)) for at, word in enumerate(words)], unk_id=0)
+    else:
+        table = {word: 2 * at for at, word in enumerate(words)}
+        model = models.BPE(table, []) if kind == "BPE" else models.WordLevel(table, unk_token="{")
+    made = Tokenizer(model)
+    made.add_special_tokens(["<added>"])
+    for pretty in (False, True):
+        made.save(str(tmp_path / "tokenizer.json"), pretty=pretty)
+        assert tokens_of(tmp_path / "tokenizer.json") == {
+            number: word for word, number in made.get_vocab(with_added_tokens=False).items()
+        }
+
+
 def tokenizer(tokens, *, unigram=False):
     table = [[token, -1.0] for token in tokens] if unigram else {token: at for at, token in enumerate(tokens)}
     return json.dumps({"model": {"type": "Unigram" if unigram else "BPE", "vocab": table}})
@@ -196,7 +216,7 @@ def test_another_vocabulary_stops(made, unigram):
     (made / "s" / "tokenizer.json").write_text(tokenizer("abxdey", unigram=unigram))
     with pytest.raises(
         DataError,
-        match=r"tuned must have the original's vocabulary; 2 of its 6 tokens are others, first 2: 'c' and 'x'\.",
+        match=r"tuned must have the original's vocabulary; 2 tokens are others, first 2: 'c' and 'x'\.",
     ):
         open_pair(made / "p", made / "s")
     # rows cut off, whose tokens are the same ones
@@ -267,6 +287,7 @@ PEAK = """
 import sys
 import numpy as np
 from assay.weights import open_pair
+from assay.weights.vocabulary import tokens_of
 def peak():  # of this program alone: getrusage has what its parent had
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
 before = peak()

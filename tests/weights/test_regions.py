@@ -44,6 +44,21 @@ def test_regions_are_not_empty_and_together_all_parameters(family, tmp_path):
         assert {"attention", "mlp", "norm"} - {p.region for p in places.values() if p.layer == layer} == set()
 
 
+@pytest.mark.parametrize("family", ["mixtral", "qwen3 moe"])
+def test_experts_saved_as_one_tensor_are_mlp(family, tmp_path):
+    model = make_model(family)
+    model.save_pretrained(tmp_path / "one", save_original_format=False)
+    model.save_pretrained(tmp_path / "each")
+    sizes = []
+    for folder in ("one", "each"):
+        there = open_checkpoint(tmp_path / folder)
+        row = architecture_of(there.tensors, there.config)
+        sizes.append(dict.fromkeys(REGIONS, 0))
+        for name, tensor in there.tensors.items():
+            sizes[-1][place_of(name, row).region] += tensor.size
+    assert sizes[0] == sizes[1]
+
+
 def test_counts_of_a_llama_by_hand(tmp_path):
     make_model().save_pretrained(tmp_path)
     there = open_checkpoint(tmp_path)

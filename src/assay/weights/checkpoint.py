@@ -63,22 +63,22 @@ class Checkpoint:
         Memory: 4 bytes a value, and 2 more for bf16 and fp16 while it runs. NaN and infinity pass.
         """
         tensor = self.tensors[name]
-        raw: NDArray[Any] = np.frombuffer(self.raw(name, start, stop), dtype=DTYPES[tensor.dtype])
+        raw = self.raw(name, start, stop).view(DTYPES[tensor.dtype])
         if tensor.dtype == "BF16":
             wide = raw.astype(np.uint32)
             wide <<= 16  # bf16 is the upper half of a float32
             return wide.view(np.float32)
         return raw.astype(np.float32, copy=False)
 
-    def raw(self, name: str, start: int = 0, stop: int | None = None) -> bytearray:
+    def raw(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[np.uint8]:
         """Return the bytes of values `start` to `stop` of a tensor as they are stored."""
         tensor = self.tensors[name]
         stop = tensor.size if stop is None else stop
         if not 0 <= start <= stop <= tensor.size:
             raise DataError(f"start and stop must be from 0 to {tensor.size}; got {start} and {stop}.")
         width = DTYPES[tensor.dtype].itemsize
-        got = bytearray((stop - start) * width)
-        view, done = memoryview(got), 0
+        got = np.empty((stop - start) * width, dtype=np.uint8)
+        view, done = got.data, 0
         with open(tensor.file, "rb", buffering=0) as f:
             f.seek(tensor.start + start * width)
             while done < len(got):
@@ -164,7 +164,8 @@ def weights_of(files: Iterable[Path]) -> dict[str, Tensor]:
                 )
             if tensor.dtype not in DTYPES:
                 raise DataError(
-                    f"{file}: {tensor.name} must be F32, BF16 or F16; got {tensor.dtype}. Save the model dequantized."
+                    f"{file}: {tensor.name} must be F32, BF16 or F16; got {tensor.dtype}. "
+                    "Save the model in one of them."
                 )
             tensors[tensor.name] = tensor
         if not tensors:

@@ -7,10 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from assay import _check
-from assay._files import read_json
 from assay.errors import DataError
 from assay.weights.checkpoint import Checkpoint, Vector, open_checkpoint
 from assay.weights.lora import MERGE, Adapter, is_adapter, open_adapter
@@ -24,6 +22,7 @@ from assay.weights.regions import (
     place_of,
     unnamed_place,
 )
+from assay.weights.vocabulary import other_tokens
 
 CHUNK = 2**20  # values
 
@@ -66,7 +65,8 @@ class Pair:
         """Yield (name, start, original, tuned): the values of both from `start` on, float32, at most `elements`.
 
         In order of sorted names, then of the flat index. The values do not depend on `elements`. Memory: 12 bytes
-        an element (with an adapter 16, and the factors of one matrix), whatever the models' size.
+        an element, 8 more for what the caller still holds of the slices before (with an adapter 4 more, and the
+        factors of one matrix), whatever the models' size.
         """
         _check.whole("elements", elements, 1)
         for match in self.matches:
@@ -253,36 +253,19 @@ def _check_vocabulary(
     original: Checkpoint, tuned: Checkpoint | Adapter, resized: Sequence[tuple[str, int, int]]
 ) -> None:
     """Raise where a row of the embedding is another token in the other model."""
-    before, after = _tokens(original.path), _tokens(tuned.path)
-    if before is not None and after is not None:
-        differ = sorted(number for number in before.keys() & after.keys() if before[number] != after[number])
-        if differ:
-            number = differ[0]
-            raise DataError(
-                f"tuned must have the original's vocabulary; {len(differ)} of its {len(before)} tokens are others, "
-                f"first {number}: {before[number]!r} and {after[number]!r}. Give two states of one model."
-            )
+    others = other_tokens(original.path, tuned.path)
+    if others:
+        number, before, after = others[0]
+        raise DataError(
+            f"tuned must have the original's vocabulary; {len(others)} tokens are others, first {number}: "
+            f"{before!r} and {after!r}. Give two states of one model."
+        )
     shrunk = next((one for one in resized if one[2] < one[1]), None)
-    if shrunk is not None and (before is None or after is None):
+    if shrunk is not None and others is None:
         raise DataError(
             f"{shrunk[0]} must have at least the original's {shrunk[1]} rows; got {shrunk[2]}. Its rows may be other "
             "tokens: put tokenizer.json into both folders to have them compared."
         )
-
-
-def _tokens(path: Path) -> dict[int, str] | None:
-    """Return the tokens of a folder's tokenizer by number, without added ones; None where there is no such file."""
-    file = (path if path.is_dir() else path.parent) / "tokenizer.json"
-    if not file.is_file():
-        return None
-    content = read_json(file)
-    model: Any = content.get("model") if isinstance(content, dict) else None
-    table = model.get("vocab") if isinstance(model, dict) else None
-    if isinstance(table, dict):
-        return {number: token for token, number in table.items()}
-    if isinstance(table, list):
-        return {number: entry[0] for number, entry in enumerate(table)}
-    return None
 
 
 def _in_scope(

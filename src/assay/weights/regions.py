@@ -20,6 +20,10 @@ NORMS = (
     "input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm",
     "self_attn.q_norm", "self_attn.k_norm", "norm",
 )  # fmt: skip
+FUSED_EXPERTS = (
+    "mlp.experts.gate_up_proj",
+    "mlp.experts.down_proj",
+)  # save_original_format=False: one tensor for all
 SELF_ATTENTION = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
 
 
@@ -97,20 +101,23 @@ ARCHITECTURES: dict[str, Architecture] = {
         ("mixtral",),
         "layers",
         SELF_ATTENTION,
-        tuple(f"block_sparse_moe.experts.{name}" for name in ("w1", "w2", "w3")),
+        (*(f"block_sparse_moe.experts.{name}" for name in ("w1", "w2", "w3")), *FUSED_EXPERTS),
         NORMS,
         "embed_tokens",
-        router=("block_sparse_moe.gate",),
+        router=("block_sparse_moe.gate", "mlp.gate"),
     ),
     "qwen_moe": Architecture(
         "Qwen2-MoE and Qwen3-MoE; layers without experts too",
         ("qwen2_moe", "qwen3_moe"),
         "layers",
         SELF_ATTENTION,
-        tuple(
-            f"mlp.{part}{name}"
-            for part in ("", "experts.", "shared_expert.")
-            for name in ("gate_proj", "up_proj", "down_proj")
+        (
+            *(
+                f"mlp.{one}{two}_proj"
+                for one in ("", "experts.", "shared_expert.")
+                for two in ("gate", "up", "down")
+            ),
+            FUSED_EXPERTS[0],
         ),
         NORMS,
         "embed_tokens",
@@ -290,7 +297,7 @@ def _place(name: str, architecture: str) -> Place | None:
     plain = canonical(name)
     inside = re.fullmatch(rf"{row.blocks}\.(\d+)\.(.+)", plain)
     layer, rest = (int(inside[1]), inside[2]) if inside else (None, plain)
-    module, _, kind = rest.rpartition(".")
+    module, _, kind = (rest, "", "weight") if rest.endswith(FUSED_EXPERTS) else rest.rpartition(".")
     module = re.sub(r"(?<=experts\.)\d+\.", "", module)
     region = row.modules.get(module)
     if region is None or kind not in ("weight", "bias"):
