@@ -1,11 +1,20 @@
 """Which weights moved: two checkpoints, streamed tensor by tensor, never a whole model in memory.
 
     folders  --open_pair-->  Pair  --chunks-->  slices of both, float32
+                                                     |
+                                        select  -->  Selection  --levels-->  which percents take each weight
+                                                     |
+                                                   tally
 
 - `checkpoint`: the safetensors files of a model, read slice by slice; `lora`: an adapter that reads like one;
 - `regions`: `ARCHITECTURES`, which region, layer and module a name belongs to;
 - `pair`: two models matched by name, checked to be states of one; `vocabulary`: whether their rows are the same tokens;
 - `change`: how far weights moved, by tensor, layer, module or region.
+- `ranking`: `RANKINGS`, which weights come first, as keys of 32 bits; `official`: scores of the paper's program;
+- `threshold`: the first k percent of a ranking, exactly, by passes that count, and `ties`, where a border falls between
+  equal ones; `selection`: what it takes of any chunk; `kernels`: the compiled loops;
+- `shares`: what a selection holds of all changes, and of each layer or module; `shrink`: the control without ranking;
+- `null`: the shares that it would hold had nothing been learnt.
 
 Knows arrays and files; needs no torch.
 """
@@ -13,7 +22,10 @@ Knows arrays and files; needs no torch.
 from assay.weights.change import Change, changes, grouped
 from assay.weights.checkpoint import Checkpoint, Tensor, open_checkpoint
 from assay.weights.lora import Adapter, open_adapter
+from assay.weights.null import closed_form, null_shares
+from assay.weights.official import official_scores
 from assay.weights.pair import Match, Pair, open_pair
+from assay.weights.ranking import RANKINGS, Ranking, keys, spreads
 from assay.weights.regions import (
     ARCHITECTURES,
     REGIONS,
@@ -25,26 +37,46 @@ from assay.weights.regions import (
     place_of,
     region_of,
 )
+from assay.weights.selection import Group, Selection, Threshold, levels
+from assay.weights.shares import Tally, enrichment, tally
+from assay.weights.shrink import shrink
+from assay.weights.threshold import select
 
 __all__ = [
     "ARCHITECTURES",
+    "RANKINGS",
     "REGIONS",
     "SCOPES",
     "Adapter",
     "Architecture",
     "Change",
     "Checkpoint",
+    "Group",
     "Match",
     "Pair",
     "Place",
+    "Ranking",
+    "Selection",
+    "Tally",
     "Tensor",
+    "Threshold",
     "architecture_of",
     "changes",
+    "closed_form",
+    "enrichment",
     "grouped",
+    "keys",
     "layer_of",
+    "levels",
+    "null_shares",
+    "official_scores",
     "open_adapter",
     "open_checkpoint",
     "open_pair",
     "place_of",
     "region_of",
+    "select",
+    "shrink",
+    "spreads",
+    "tally",
 ]

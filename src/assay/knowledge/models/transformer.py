@@ -132,11 +132,6 @@ class Transformer:
             digest.update(f"{token}\0{number}\n".encode("utf-8", "surrogatepass"))
         return f"sha256:{digest.hexdigest()}"
 
-    @property
-    def chat_template(self) -> str | None:
-        """The template of ``prompting="chat"``: the one that was given, else the tokenizer's own, if it has one."""
-        return self._writer.template
-
     def tokens(self, prompt: str, continuation: str, *, prompting: str = "plain") -> tuple[int, ...]:
         """Return the tokens of a continuation, written together with its prompt.
 

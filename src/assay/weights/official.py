@@ -1,0 +1,76 @@
+"""Scores of the paper's own program, which ranks in the dtype of the loaded models."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay import _check
+
+Floats32 = NDArray[np.float32]
+DTYPES = ("bf16", "fp16")
+
+
+def to_bf16(values: Floats32) -> Floats32:
+    """Return float32 values rounded to bfloat16, to nearest, ties to even; nan stays.
+
+    Examples
+    --------
+    >>> to_bf16(np.array([1e-8], np.float32)).tolist()
+    [1.0011717677116394e-08]
+    """
+    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
+    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    rounded &= np.uint32(0xFFFF0000)
+    out = rounded.view(np.float32)
+    nan = np.isnan(values)
+    if nan.any():
+        out[nan] = np.nan
+    return out
+
+
+def to_fp16(values: Floats32) -> Floats32:
+    """Return float32 values rounded to float16 and back."""
+    with np.errstate(over="ignore"):
+        return values.astype(np.float16).astype(np.float32)
+
+
+def official_scores(p: Floats32, s: Floats32, *, dtype: str) -> Floats32:
+    """Return |s - p| / (|p| + 1e-8), with both models, the constant and every step rounded to `dtype`.
+
+    Parameters
+    ----------
+    p, s : array of float32
+        Original and tuned weights.
+    dtype : str
+        bf16, as the paper's launcher loads models, or fp16, where 1e-8 becomes 0.
+
+    Returns
+    -------
+    array of float32
+        Not negative. In fp16 an unchanged zero is nan, which torch's `topk` puts first.
+
+    Raises
+    ------
+    DataError
+        For another dtype.
+
+    Notes
+    -----
+    Bit for bit what torch 2.13 computes on a CPU. Source: UmeanNever/ParamRestore, of Ye et al., EMNLP 2025, arXiv
+    2509.16596. It then takes the top of all scores, with ties as the device likes; ours go by (tensor, index).
+
+    Examples
+    --------
+    >>> p, s = np.array([3, 0], np.float32), np.array([3.015625, 0], np.float32)
+    >>> official_scores(p, s, dtype="bf16").tolist()
+    [0.005218505859375, 0.0]
+    >>> official_scores(p, s, dtype="fp16").tolist()
+    [0.005207061767578125, nan]
+    """
+    turn = to_bf16 if _check.choice("dtype", dtype, DTYPES) == "bf16" else to_fp16
+    p, s = turn(p), turn(s)
+    epsilon = turn(np.array([1e-8], dtype=np.float32))
+    below = turn(np.asarray(np.abs(p) + epsilon, dtype=np.float32))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.abs(turn(np.abs(turn(s - p)) / below))

@@ -1,0 +1,87 @@
+"""The null model, enrichment and shrinking against the description's numbers and samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from assay.errors import DataError
+from assay.weights import closed_form, enrichment, null_shares, select, shrink
+from tests.golden import weights as golden
+
+
+@pytest.mark.parametrize(("change", "sigma"), golden.NULL)
+def test_the_table_of_the_description(change, sigma):
+    found = 100 * null_shares(golden.PERCENTS, change=change, sigma=sigma)
+    assert found[:, 0] == pytest.approx(golden.NULL[change, sigma], abs=0.0051)
+    if change == "gaussian":
+        assert found[:, 1] == pytest.approx(golden.NULL_ABSOLUTE, abs=0.0051)
+        assert found[:, 2] == pytest.approx(golden.NULL_ENERGY, abs=0.0051)
+    else:
+        assert found[:, 1] == pytest.approx(golden.PERCENTS)
+        assert found[:, 2] == pytest.approx(golden.PERCENTS)
+
+
+def test_epsilon_makes_the_share():
+    for epsilon, share in golden.NULL_BY_EPSILON.items():
+        found = 100 * null_shares([1], change="constant", epsilon=epsilon)[0, 0]
+        assert found == pytest.approx(share, abs=0.0051)
+
+
+def test_the_closed_form():
+    found = [100 * closed_form(percent) for percent in golden.PERCENTS[:4]]
+    assert found == pytest.approx(golden.CLOSED_FORM, abs=0.0051)
+    for sigma, epsilon in ((0.03, 1e-8), (0.015, 1e-10)):
+        exact = null_shares([0.01, 1], change="constant", sigma=sigma, epsilon=epsilon)[:, 0]
+        assert [closed_form(one, sigma=sigma, epsilon=epsilon) for one in (0.01, 1)] == pytest.approx(
+            exact, abs=2e-5
+        )
+
+
+def test_the_paper_s_shares_are_the_null_s():
+    null = 100 * null_shares(golden.PERCENTS)[:, 0]
+    assert np.abs(np.array(golden.TABLE_3) - null).max() <= 0.8
+
+
+def test_ends_and_errors():
+    for change in ("gaussian", "constant"):
+        assert null_shares([0, 100], change=change) == pytest.approx(np.array([[0] * 3, [1] * 3]), abs=1e-12)
+    for wrong in ({"sigma": 0}, {"epsilon": -1}, {"change": "cauchy"}):
+        with pytest.raises(DataError, match=f"{next(iter(wrong))} must be"):
+            null_shares([1], **wrong)
+    with pytest.raises(DataError, match="percents must be from 0 to 100"):
+        null_shares([101])
+
+
+def test_a_sample_has_the_shares_of_the_null_and_a_factor_on_the_change_none():
+    rng = np.random.default_rng(0)
+    p = rng.normal(0, 0.015, 1_000_000).astype(np.float32)
+    d = rng.normal(0, 1, len(p)).astype(np.float32)
+    shares = []
+    for factor in (2.0**-15, 2.0**-10):
+        s = (p.astype(np.float64) + factor * d).astype(np.float32)
+        shares.append(select(lambda s=s: [("w", 0, p, s)], golden.PERCENTS).shares)
+    null = null_shares(golden.PERCENTS)
+    assert shares[0] == pytest.approx(shares[1], abs=2e-3)
+    assert shares[0][:, 1:] == pytest.approx(null[:, 1:], abs=2e-3)
+    assert shares[0][:, 0] == pytest.approx(null[:, 0], abs=0.15)  # sd .04 at 1 percent
+
+
+def test_enrichment_of_the_paper_s_table():
+    assert enrichment(golden.TABLE_10, golden.SIZES) == pytest.approx(golden.ENRICHMENT, abs=0.0051)
+    with pytest.raises(DataError, match="as many as the groups"):
+        enrichment([1, 2], [1])
+
+
+def test_shrinking():
+    rng = np.random.default_rng(0)
+    p = (rng.normal(size=10_000) * 10.0 ** rng.uniform(-40, 5, 10_000)).astype(np.float32)
+    s = (rng.normal(size=10_000) * 10.0 ** rng.uniform(-40, 5, 10_000)).astype(np.float32)
+    assert (shrink(p, s, energy=0).view(np.uint32) == s.view(np.uint32)).all()
+    assert (shrink(p, s, energy=1).view(np.uint32) == p.view(np.uint32)).all()
+    s = p + rng.normal(0, 1, len(p)).astype(np.float32)
+    d, left = (x.astype(np.float64) - p for x in (s, shrink(p, s, energy=0.36)))
+    big = np.abs(p) < 1
+    assert left[big] == pytest.approx(0.8 * d[big], abs=1e-6)
+    with pytest.raises(DataError, match="energy must be from 0 to 1"):
+        shrink(p, s, energy=1.1)
