@@ -71,6 +71,6 @@ def official_scores(p: Floats32, s: Floats32, *, dtype: str) -> Floats32:
     turn = to_bf16 if _check.choice("dtype", dtype, DTYPES) == "bf16" else to_fp16
     p, s = turn(p), turn(s)
     epsilon = turn(np.array([1e-8], dtype=np.float32))
-    below = turn(np.asarray(np.abs(p) + epsilon, dtype=np.float32))
+    below = turn(np.abs(p) + epsilon)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.abs(turn(np.abs(turn(s - p)) / below))
+        return np.abs(turn(np.asarray(np.abs(turn(s - p)) / below, dtype=np.float32)))
