@@ -187,6 +187,9 @@ def test_folders_without_weights_say_what_to_do(tmp_path):
     write_floats(tmp_path / "other.safetensors", {"x": np.ones(1)})
     with pytest.raises(DataError, match=wanted + r"other\.safetensors alone\. Give the file"):
         open_checkpoint(tmp_path)
+    write_floats(tmp_path / "model-00001-of-00002.safetensors", {"x": np.ones(1)})
+    with pytest.raises(DataError, match=wanted + r"shards without the index\. Copy it too"):
+        open_checkpoint(tmp_path)
     (tmp_path / "pytorch_model-00001-of-00002.bin").touch()
     with pytest.raises(DataError, match=wanted + r"pickled weights\. Load it in transformers"):
         open_checkpoint(tmp_path)

@@ -147,10 +147,13 @@ def test_a_tied_head_counts_once(tmp_path):
     write_model(tmp_path / "copied", copied, tie_word_embeddings=True)
     pair = open_pair(tmp_path / "p", tmp_path / "copied", scope="all")
     assert (pair.tied, pair.size) == ((HEAD,), sum(array.size for array in alone.values()))
-    # config.json leaves the flag away where it is the default, true
-    config = tmp_path / "copied" / "config.json"
-    config.write_text(json.dumps({"model_type": "llama"}))
+    # config.json leaves the flag away where it is the default, which families have not the same: values tell
+    for folder in ("p", "copied"):
+        (tmp_path / folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     assert open_pair(tmp_path / "copied", tmp_path / "p", scope="all").tied == (HEAD,)
+    write_model(tmp_path / "own", arrays)
+    (tmp_path / "own" / "config.json").unlink()
+    assert open_pair(tmp_path / "own", tmp_path / "own", scope="head").size == arrays[HEAD].size
     # untied by tuning: the original's head is its embedding
     write_model(tmp_path / "untied", arrays)
     pair = open_pair(tmp_path / "p", tmp_path / "untied", scope="head")

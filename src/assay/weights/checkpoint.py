@@ -131,8 +131,9 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
     if not isinstance(config, dict):
         raise DataError(f"{folder / 'config.json'} must be a JSON object; got {type(config).__name__}.")
-    if config.get("quantization_config"):
-        method = config["quantization_config"].get("quant_method", "quantized")
+    quantized = config.get("quantization_config")
+    if quantized:
+        method = quantized.get("quant_method", "quantized") if isinstance(quantized, dict) else quantized
         raise DataError(
             f"{place} must hold weights in F32, BF16 or F16; its config.json says {method}. Save it dequantized."
         )
@@ -241,4 +242,6 @@ def _files_of(folder: Path) -> tuple[tuple[Path, ...], dict[str, str]]:
     if any(folder.glob("pytorch_model*.bin")):
         raise DataError(f"{wanted}; got pickled weights. {CONVERT}")
     found = [file.name for file in sorted(folder.glob("*.safetensors"))]
+    if any("-of-" in name for name in found):
+        raise DataError(f"{wanted}; got shards without the index. Copy it too.")
     raise DataError(f"{wanted}; got {f'{found[0]} alone. Give the file' if found else 'neither'}.")

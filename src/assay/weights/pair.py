@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from assay import _check
 from assay.errors import DataError
 from assay.weights.checkpoint import Checkpoint, Vector, open_checkpoint
@@ -116,8 +118,8 @@ def open_pair(
     -----
     - Names count without `PREFIXES`. Where both have an architecture that is not in the table, scope "all" compares
       by names alone.
-    - A tied head (`tie_word_embeddings`, true where config.json does not say) counts once, as the embedding, also if
-      the file has it. A head that was untied by tuning is compared with the original's embedding.
+    - A tied head (`tie_word_embeddings`; where config.json does not say, one that is not on disk or has the
+      embedding's values) counts once, as the embedding. One untied by tuning is compared with the original's embedding.
     - Embedding and head may have more rows in the tuned model: those that both have are compared. Where both
       folders have a tokenizer.json, the tokens of these rows must be the same; only then may there be fewer.
     """
@@ -131,9 +133,9 @@ def open_pair(
     tied = []
     if head is not None and embedding in ours and embedding in theirs:
         for side, names in ((first, ours), (second, theirs)):
-            if head in names and _is_tied(side, names[head]):
+            if head in names and _is_tied(side, names[embedding], names[head]):
                 tied.append(names.pop(head))
-        if head in theirs and head not in ours and _is_tied(first):
+        if head in theirs and head not in ours and _is_tied(first, ours[embedding], None):
             ours[head] = ours[embedding]
         if isinstance(second, Adapter) and head not in theirs:
             _check_embedding(second, ours[embedding])
@@ -191,15 +193,22 @@ def _by_canonical(side: Checkpoint | Adapter) -> dict[str, str]:
     return names
 
 
-def _is_tied(side: Checkpoint | Adapter, head: str | None = None) -> bool:
-    """Return whether the head is the embedding: configs leave the flag away where it is true."""
-    tied = bool(side.config) and bool(side.config.get("tie_word_embeddings", True))
-    if tied and head is not None and isinstance(side, Adapter):
-        if head in side.factors:
-            raise DataError(
-                f"{side.path} must not change {head}, which is the embedding too; it does. {MERGE}"
-            )
-        return side.tensors[head].file not in side.files  # one that it holds whole is a head of its own
+def _is_tied(side: Checkpoint | Adapter, embedding: str, head: str | None) -> bool:
+    """Return whether the head is the embedding; where no flag tells, whether it is not there or has the same values."""
+    if head is not None and isinstance(side, Adapter) and side.tensors[head].file in side.files:
+        return False  # the adapter holds it whole: a head of its own
+    flag = side.config.get("tie_word_embeddings")
+    if flag is None and head is not None:
+        size = side.tensors[head].size
+        tied = size == side.tensors[embedding].size and all(
+            np.array_equal(side.read(head, at, stop), side.read(embedding, at, stop))
+            for at in range(0, size, CHUNK)
+            if (stop := min(size, at + CHUNK))
+        )
+    else:
+        tied = flag is None or bool(flag)
+    if tied and head is not None and isinstance(side, Adapter) and head in side.factors:
+        raise DataError(f"{side.path} must not change {head}, which is the embedding too; it does. {MERGE}")
     return tied
 
 
