@@ -10,8 +10,8 @@ import numpy as np
 
 from assay.errors import DataError
 from assay.weights.checkpoint import Vector
+from assay.weights.ranking import EPSILON
 
-EPSILON = 1e-8  # the paper's
 BLOCK = 2**16  # values that are summed at once, so that what is between stays in the cache
 Key = TypeVar("Key", bound=Hashable)
 
