@@ -155,7 +155,7 @@ def make_world(plan: WorldPlan | str, *, seed: int = 0) -> World:
     Notes
     -----
     Subjects differ within a relation; two relations may share one. Names have four letters, objects six, so that none
-    holds another. Cost: about 5 microseconds and 100 bytes a line.
+    holds another. Cost: about 1.5 microseconds and 100 bytes a line (73,000 lines for ``ci``, 580,000 for ``full``).
 
     Source: the experiment is ours; after Ye et al., EMNLP 2025, arXiv 2509.16596, who use real facts.
 
