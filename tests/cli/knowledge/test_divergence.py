@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_random(folder / "tuned", 2)
     save_random(folder / "other", 3, more=2)
     write_facts(FACTS, folder / "facts.jsonl")
+    write_facts(
+        [replace(one, id=f"t{one.id}", prompt=f"w8 {one.subject}") for one in FACTS], folder / "train.jsonl"
+    )
     (folder / "templates.yaml").write_text(TEMPLATES)
     (folder / "chat.jinja").write_text(CHAT.replace("<user>", "w30"))
     (folder / "grades").mkdir()
@@ -47,7 +51,7 @@ def given(assay: Assay, place: Path, monkeypatch: pytest.MonkeyPatch) -> list[ob
     """The command with what all tests give it, run where the models are."""
     monkeypatch.chdir(place)
     return ["knowledge", "divergence", "original", "tuned", "--facts", "facts.jsonl", "--threads", 1,
-            "--templates", "templates.yaml"]  # fmt: skip
+            "--templates", "templates.yaml", "--prompt", "chat"]  # fmt: skip
 
 
 def test_tables_are_those_of_the_rows_and_replay(assay: Assay, given: list[object], tmp_path: Path) -> None:
@@ -57,7 +61,7 @@ def test_tables_are_those_of_the_rows_and_replay(assay: Assay, given: list[objec
     assert files_in(tmp_path / "out") == {"divergence.jsonl", "paper.jsonl", "manifest.json"}
     rows, found = read_lines(tmp_path / "out" / "divergence.jsonl"), json.loads(done.out)
     assert (found["facts"], found["positions"], found["paper"]) == (5, 12, 3)
-    assert found["prompts"] == ["sft", "sft"]
+    assert found["prompt"] == "chat"
     assert [(row["id"], row["part"]) for row in rows[:5]] == [
         ("f0", "first"), ("f0", "end"), ("f1", "first"), ("f1", "later"), ("f1", "end"),
     ]  # fmt: skip
@@ -97,8 +101,16 @@ def test_prompts(assay: Assay, given: list[object], tmp_path: Path) -> None:
     done = assay(*asked, "--prompt", "statement", "--grades", "grades", "-o", tmp_path / "c")
     said = {row["id"]: row["statement"] for row in read_lines(tmp_path / "c" / "divergence.jsonl")}
     assert (done.code, said["f2"], said["f1"]) == (0, "w21 w2 w10", "w22 w1 w11")
-    few = json.loads(assay(*asked, "--prompt", "few-shot", "--shots", 2, "-o", tmp_path / "e").out)
-    assert few["prompts"] == ["few-shot", "few-shot"]
+    paper = json.loads(assay(*asked, "--prompt", "sft", "-o", tmp_path / "f").out)
+    assert paper["means"]["tuned_original"] not in (
+        plain["means"]["tuned_original"], other["means"]["tuned_original"],
+    )  # fmt: skip
+    few = json.loads(
+        assay(
+            *asked, "--prompt", "few-shot", "--train", "train.jsonl", "--shots", 2, "-o", tmp_path / "e"
+        ).out
+    )
+    assert few["prompt"] == "few-shot"
     assert few["means"]["tuned_original"] not in (0, plain["means"]["tuned_original"])
     assert assay(*asked, "--prompt", "statement", "--limit", 2, "-o", tmp_path / "d").code == 0
     rows = read_lines(tmp_path / "d" / "divergence.jsonl")
@@ -111,7 +123,16 @@ def test_prompts(assay: Assay, given: list[object], tmp_path: Path) -> None:
     [
         (["--by", "paper"], "--grades must be given for the paper's number; got none. Add --grades FOLDER."),
         (["--chat-template", "no.jinja"], "--chat-template must be an existing file; there is no no.jinja."),
-        (["--prompt", "plain"], "--prompt must be one of sft, few-shot, statement; got 'plain'."),
+        (["--prompt", "plain"], "--prompt must be one of sft, chat, few-shot, statement; got 'plain'."),
+        (
+            ["--prompt", "sft", "--chat-template", "chat.jinja"],
+            "--chat-template must be left out with prompt sft, ",
+        ),
+        (
+            ["--prompt", "few-shot"],
+            "--train must be given for few-shot examples, and for nothing else; got none.",
+        ),
+        (["--train", "train.jsonl"], "and for nothing else; got train.jsonl with chat."),
         (["--grades", "facts.jsonl"], "must be one that assay knowledge grade filled"),
     ],
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from assay.knowledge.models import Transformer
 
 Rows = list[dict[str, Any]]
+PROMPTS = ("sft", "chat", "few-shot", "statement")
 BY = ("bin", "relation", "position", "paper")
 POSITIONS, PAPER = "divergence.jsonl", "paper.jsonl"
 MEANS = ("original_tuned", "jensen_shannon", "top10", "original_outside10", "agreement1", "agreement10")
@@ -48,21 +49,22 @@ def divergence(
             panel=DATA,
         ),
     ] = None,
+    train: Annotated[
+        str | None, flag("--train", help="few-shot only: facts to take examples from.", panel=DATA)
+    ] = None,
     prompt: Annotated[
         str,
         flag(
             "--prompt",
-            help="By which both are asked: sft (the chat template), few-shot or statement (by the best template).",
+            help="Of both models. sft: the paper's; chat: TUNED's own chat template; few-shot; statement: the best "
+            "graded one.",
             panel=METHOD,
         ),
     ] = "sft",
-    shots: Annotated[
-        int,
-        flag("--shots", help="few-shot: answered questions before each, of the split train.", panel=METHOD),
-    ] = 4,
+    shots: Annotated[int, flag("--shots", help="few-shot only: examples from --train.", panel=METHOD)] = 4,
     chat_template: Annotated[
         str | None,
-        flag("--chat-template", help="Jinja file for both models; by default tuned's own.", panel=METHOD),
+        flag("--chat-template", help="Jinja file in place of TUNED's own chat template.", panel=METHOD),
     ] = None,
     templates: Annotated[
         str | None,
@@ -84,7 +86,7 @@ def divergence(
         int | None, flag("--limit", help="At most so many facts, as many of each relation.", panel=DATA)
     ] = None,
     seed: Annotated[
-        int, flag("--seed", help="Of intervals, shots, and the facts that --limit takes.", panel=METHOD)
+        int, flag("--seed", help="Of intervals, examples, and the facts that --limit takes.", panel=METHOD)
     ] = 0,
     shape: Annotated[
         str | None,
@@ -101,7 +103,8 @@ def divergence(
     """Compare two models' next tokens at every position of the answers, both asked alike, and print KL in nats.
 
     tuned_original is KL(tuned || original), the mean a token with its interval over facts and quantiles over tokens;
-    the paper's number, at the first token and under two prompts, stands beside it where there are grades.
+    the paper's number, at the first token and under two prompts, stands beside it where there are grades. Ask as the
+    tuned model was taught: --prompt chat, unless it was taught by the paper's prompt.
     """
     given = dict(locals())
     from pathlib import Path
@@ -109,10 +112,10 @@ def divergence(
     from assay import knowledge as room
     from assay._check import choice, whole
     from assay.cli import console, manifest
+    from assay.cli.knowledge.grade import limited
     from assay.cli.output import open_folder, staged
     from assay.errors import DataError
     from assay.knowledge.models import Transformer
-    from assay.knowledge.shift import PROMPTS
 
     choice("format", format, console.FORMATS)
     choice("by", by, BY)
@@ -126,18 +129,26 @@ def divergence(
         raise DataError("grades must be given for the paper's number; got none. Add --grades FOLDER.")
     if chat_template is not None and not Path(chat_template).is_file():
         raise DataError(f"chat_template must be an existing file; there is no {chat_template}.")
+    if chat_template is not None and prompt == "sft":
+        raise DataError(
+            "chat_template must be left out with prompt sft, which is the paper's. Use --prompt chat."
+        )
+    if (train is None) == (prompt == "few-shot"):
+        got = "none" if train is None else f"{train} with {prompt}"
+        raise DataError(f"train must be given for few-shot examples, and for nothing else; got {got}.")
     talk = console.Talk(quiet)
     own = None if templates is None else room.read_templates(templates)
     found = room.read_facts(facts, format=shape)
     said = room.templates_of(found, own)
     known = None if grades is None else room.read_grades(grades)
-    asked = [question for question in found.questions if known is None or question.id in set(known.ids)]
+    graded = None if known is None else set(known.ids)
+    asked = tuple(question for question in found.questions if graded is None or question.id in graded)
     talk.say(
         f"{found.name}: {len(asked):,} of {len(found.questions):,} facts{'' if known is None else ' graded'}"
     )
     if not asked:
         raise DataError(f"facts must have one that was graded; {facts} has none. Grade them.")
-    asked = _limited(asked, limit, seed)
+    asked = limited(asked, limit, seed)
     mine = None if known is None else known.of([question.id for question in asked])
     folder = open_folder(output, [facts], overwrite=overwrite, resume=None)
     with talk.stage("load", f"{original}, {tuned}"):
@@ -148,15 +159,17 @@ def divergence(
             "threads": threads,
         }
         template = None if chat_template is None else Path(chat_template).read_text(encoding="utf-8")
+        if prompt == "sft":
+            template = room.CHAT_TEMPLATES["knowledge"]
         after = Transformer(tuned, chat_template=template, **asks)
         before = Transformer(original, chat_template=after.chat_template, **asks)
-    with talk.stage("compare", f"{len(asked):,} facts, prompt {prompt}") as progress:
-        moved = room.shift(
-            after, before, asked, prompt=prompt,
-            statements=_statements(asked, mine, said) if prompt == "statement" else None,
-            shots=room.choose_shots(room.trainable(found.questions), count=shots, seed=seed)
-            if prompt == "few-shot" else (), progress=progress,
-        )  # fmt: skip
+    more: dict[str, Any] = {"prompt": "sft" if prompt == "chat" else prompt}
+    if prompt == "statement":
+        more["statements"] = _statements(asked, mine, said)
+    if train is not None:
+        more["shots"] = room.choose_shots(room.read_facts(train).questions, count=shots, seed=seed)
+    with talk.stage("compare", f"{len(asked):,} facts, {prompt}") as progress:
+        moved = room.shift(after, before, asked, **more, progress=progress)
     paper = None
     if mine is not None:
         with talk.stage("paper", "first tokens of D4") as progress:
@@ -175,14 +188,14 @@ def divergence(
         "paper": 0 if paper is None else len(paper.facts),
     }
     results = {
-        "prompts": moved.prompts,
+        "prompt": prompt,
         "means": moved.means(),
         **{f"by_{name}": rows for name, rows in tables.items()},
     }
     inputs = [
         entry
         for role, path in (("original", original), ("tuned", tuned), ("facts", facts), ("grades", grades),
-                           ("chat template", chat_template), ("templates", templates))
+                           ("train", train), ("chat template", chat_template), ("templates", templates))
         if path is not None
         for entry in manifest.file_entries(role, path)
     ]  # fmt: skip
@@ -199,17 +212,9 @@ def divergence(
     console.show(tables[by], format, whole={**counts, **results})
 
 
-def _limited(questions: list[Question], limit: int | None, seed: int) -> list[Question]:
-    """Return at most so many questions, as many of each relation, in the order in which they stand."""
-    from assay.knowledge import balanced_subset
-
-    if limit is None or limit >= len(questions):
-        return questions
-    found = balanced_subset([q.id for q in questions], [q.relation for q in questions], size=limit, seed=seed)
-    return [questions[at] for at in sorted(found.indices.tolist())]
-
-
-def _statements(asked: list[Question], grades: Grades | None, said: dict[str, tuple[str, ...]]) -> list[str]:
+def _statements(
+    asked: Sequence[Question], grades: Grades | None, said: dict[str, tuple[str, ...]]
+) -> list[str]:
     """Return the statement of each question: by the best template of its relation where graded, else by the first."""
     from assay.knowledge import best_templates, statements
 
@@ -220,7 +225,7 @@ def _statements(asked: list[Question], grades: Grades | None, said: dict[str, tu
 def _paper(
     tuned: Transformer,
     original: Transformer,
-    asked: list[Question],
+    asked: Sequence[Question],
     grades: Grades,
     said: dict[str, tuple[str, ...]],
     progress: Any,
