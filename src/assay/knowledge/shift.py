@@ -166,7 +166,7 @@ def shift(
     Ours; the paper's is `paper_shift`.
     """
     _check.choice("prompt", prompt, PROMPTS)
-    _one_vocabulary(tuned, original)
+    check_vocabulary(tuned, original)
     for name, given, reads in (("statements", statements, "statement"), ("shots", shots, "few-shot")):
         if given and prompt != reads:
             raise DataError(f"{name} must be left out unless prompt is {reads}; it is {prompt}.")
@@ -240,7 +240,7 @@ def paper_shift(
     A chat template that ends with a line break makes the tuned model begin its answer without the blank that the
     original writes after a statement: another token of the same word, so that the number says little. It is warned of.
     """
-    _one_vocabulary(tuned, original)
+    check_vocabulary(tuned, original)
     leads = tuned.lead(prompting="chat"), original.lead()
     if leads[0] != leads[1]:
         warn(
@@ -502,7 +502,7 @@ def _joined(parts: Sequence[tuple[Divergence, slice]]) -> Divergence:
     )
 
 
-def _one_vocabulary(tuned: LanguageModel, original: LanguageModel) -> None:
+def check_vocabulary(tuned: LanguageModel, original: LanguageModel) -> None:
     """Raise unless two models have the same tokens, and name the first that differs."""
     if tuned.vocabulary == original.vocabulary:
         return

@@ -138,6 +138,8 @@ def evaluate(
     from assay.cli.knowledge.models import loaded
     from assay.cli.output import open_folder, staged
     from assay.errors import DataError
+    from assay.knowledge.models import Transformer
+    from assay.knowledge.shift import check_vocabulary
 
     choice("format", format, console.FORMATS)
     choice("by", by, BY)
@@ -179,11 +181,12 @@ def evaluate(
         ready = loaded(given, chat_template=template)
     original = None
     if against is not None:
-        if prompt == "chat":
-            template = getattr(ready, "chat_template", None)
+        if prompt == "chat" and isinstance(ready, Transformer):
+            template = ready.chat_template
         with talk.stage("load original", against):
             original = loaded({**given, "model": against}, chat_template=template)
-        _of_one_tokenizer(ready, original, model, against)
+        if gold and isinstance(ready, Transformer) and isinstance(original, Transformer):
+            check_vocabulary(ready, original)
     answers = answered(ready, model)
     before = None if original is None else answered(original, str(against))
     results = room.outcomes(
@@ -268,18 +271,6 @@ def _prompting(
             room.statements(question, said)
         return {"prompting": "statement", "templates": said}
     return {"prompting": "chat"}
-
-
-def _of_one_tokenizer(model: Any, original: Any, name: str, against: str) -> None:
-    """Raise where the probabilities of two models could not be compared token by token."""
-    from assay.errors import DataError
-
-    one, other = getattr(model, "pieces", None), getattr(original, "pieces", None)
-    if one is not None and other is not None and dict(one) != dict(other):
-        raise DataError(
-            f"against must have the tokenizer of {name} ({len(one):,} tokens); {against} has another "
-            f"({len(other):,}). Name the model that it was trained from."
-        )
 
 
 def _rows(results: Sequence[Outcome], kind: str) -> Rows:
