@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from assay.knowledge import CHAT_TEMPLATES
 from tests.cli.conftest import Assay, files_in
 from tests.training.conftest import exchanges, folder, torch  # noqa: F401
 
@@ -57,6 +58,11 @@ def test_a_template_and_what_is_left_out(assay: Assay, folder: Path, tmp_path: P
         "2 of 16 samples have their answer beyond 8 tokens and are left out.",
         "4 of 16 samples are cut to 8 tokens.",
     ]
+    write(tmp_path / "a.jsonl", 4)
+    assert assay(*common[:-2], "-o", "named", "--chat-template", "knowledge", "--max-steps", 1).code == 0
+    record = json.loads((tmp_path / "named" / "training.json").read_bytes())
+    assert record["chat_template"] == CHAT_TEMPLATES["knowledge"]
+    assert record["counts"]["answer_tokens"] == 4 * 3  # two words and the end
 
 
 @pytest.mark.parametrize(
@@ -69,7 +75,7 @@ def test_a_template_and_what_is_left_out(assay: Assay, folder: Path, tmp_path: P
         (("--lora-rank", 4), "error: --lora-rank must be left out without method 'lora'; got 4"),
         (
             ("--chat-template", "no.jinja"),
-            "error: --chat-template must be an existing file; there is no no.jinja",
+            "error: --chat-template must be an existing file, or knowledge; there is no no.jinja",
         ),
         (("--model", "./no"), "error: --model must name a model folder or a hub id; got './no'"),
         (("--on-bad", "ignore"), "error: --on-bad must be one of error, skip"),
