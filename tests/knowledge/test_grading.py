@@ -240,6 +240,7 @@ def test_grades_of_some_facts(model: Transformer) -> None:
     [
         ({"temperature": 1.0}, r"differs in exact temperature \(0\.7 there, 1\.0 here\), sampled temperature "),
         ({"samples": 3}, r"differs in sampled samples \(2 there, 3 here\)\. Use another folder"),
+        ({"per_relation": 1}, r"differs in per_relation \(None there, 1 here\)"),
         ({"seed": 1, "leads": ("",)}, r"exact leads \(\['', 'the'\] there, \[''\] here\), sampled seed \(0 there, 1"),
     ],
 )  # fmt: skip

@@ -36,6 +36,9 @@ def opened(folder: Path, identity: Row) -> tuple[Row, dict[str, Row]]:
                 for name in dict.fromkeys((*theirs, *mine))
                 if theirs.get(name) != mine.get(name)
             ]
+        most, mine = there.get("per_relation", identity["per_relation"]), identity["per_relation"]
+        if most != mine:
+            unlike.append(f"per_relation ({most!r} there, {mine!r} here)")
         if unlike:
             raise DataError(
                 f"output must be a folder of this model and these settings; {folder} differs in {', '.join(unlike)}. "

@@ -134,6 +134,7 @@ def grade(
             for said in fact.statements:
                 cast(LanguageModel, model).tokens(said, f" {fact.question.answers[0]}")
     identity: Row = {"model": dict(model.fingerprint), "exact": None, "sampled": None, "rule": rule}
+    identity["per_relation"] = per_relation
     if exact:
         identity["exact"] = {"temperature": temperature, "leads": list(leads)}
     if samples:
