@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ ARGUMENTS = [
     "--use-angle=swiftshader",  # WebGL without a graphics card
     "--enable-unsafe-swiftshader",
 ]
+# what the software renderer itself says of its own speed
+RENDERER = "GPU stall due to ReadPixels"
 
 
 def real_data(path: str) -> Path:
@@ -75,3 +78,42 @@ def browser() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and what it said and asked for since it was opened."""
+
+    page: Any
+    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+
+Open = Callable[..., Opened]
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Any) -> Iterator[Open]:
+    """Open a file offline and wait until all of it is drawn."""
+    contexts = []
+
+    def open_file(
+        path: Path, *, width: int = 1200, height: int = 900, script: str = "", **options: Any
+    ) -> Opened:
+        context = browser.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+        context.set_offline(True)
+        context.set_default_timeout(60_000)
+        if script:
+            context.add_init_script(script)
+        found = Opened(context.new_page())
+        found.page.on("console", lambda m: RENDERER in m.text or found.said.append(f"{m.type}: {m.text}"))
+        found.page.on("pageerror", lambda error: found.said.append(f"error: {error}"))
+        found.page.on("request", lambda request: found.asked.append(request.url))
+        found.page.goto(path.as_uri())
+        found.page.wait_for_selector("html[data-ready=yes]", state="attached")
+        return found
+
+    yield open_file
+    for context in contexts:
+        context.close()

@@ -10,7 +10,7 @@ import pytest
 
 from assay.neighbors import local_density
 from assay.report import Choice, Pool, Section, find, sections, write_page
-from tests.report.conftest import Open, Opened
+from tests.conftest import Open, Opened
 
 ROWS, CHOSEN = 240, 40
 HOSTILE = "</script><img src=x onerror=alert(1)> & <b>bold</b>"

@@ -11,7 +11,7 @@ from assay.ner.crossval import Cell, CrossValidation
 from assay.ner.score import Counts
 from assay.report import write_page
 from assay.report.transfer import transfer_sections
-from tests.report.conftest import Open
+from tests.conftest import Open
 
 HOSTILE = "<b>news"
 

@@ -27,7 +27,9 @@ class Section:
 
     `text` is plain: a blank line begins a paragraph. `figure` is a plotly figure, drawn in the page's own colours,
     light or dark, so it should set no template, no background and no font. `table` is rows of equal keys; a column
-    of numbers stands on the right, None is a dash. `html` goes in as it is: only for what holds no text of records.
+    of numbers stands on the right, None is a dash; fractions have so many `decimals`, None: four digits or more.
+    With `folded`, a line that says what it is, the table is shown when a reader asks for it. `html` goes in as it is:
+    only for what holds no text of records.
     """
 
     heading: str
@@ -35,6 +37,8 @@ class Section:
     figure: Any = None
     table: Sequence[Mapping[str, Any]] | None = None
     html: str | None = None
+    decimals: int | None = None
+    folded: str = ""
 
 
 def write_page(
@@ -127,7 +131,8 @@ def _shown(number: int, section: Section) -> dict[str, Any]:
         "figure": figure,
         "html": None if section.html is None else Markup(section.html),
         "columns": [(key, numeric[key]) for key in columns],
-        "rows": [[(_cell(row.get(key)), numeric[key]) for key in columns] for row in rows],
+        "rows": [[(_cell(row.get(key), section.decimals), numeric[key]) for key in columns] for row in rows],
+        "folded": section.folded,
     }
 
 
@@ -135,7 +140,7 @@ def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, decimals: int | None = None) -> str:
     """Return a value as a person reads it."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
@@ -143,6 +148,8 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
+    if isinstance(value, float) and decimals is not None:
+        return f"{value:,.{decimals}f}"
     if isinstance(value, float):
         return f"{value:,.4f}" if value == 0 or 1e-3 <= abs(value) < 1e6 else f"{value:.3g}"
     return str(value)

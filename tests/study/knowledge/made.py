@@ -64,17 +64,16 @@ def study(
                     bins = np.clip(bins + rng.normal(0, 0.8, 5), 0, 100)
                     found[test] = accuracy(bins.tolist(), FACTS[test])
                 kl = float(0.3 + (5 - row) * 0.12 * at + rng.normal(0, 0.03))
-                share = [found["ID"]["bins"][b] / 100 for b in range(5)]
                 cells.append(
                     {
                         "bin": trained,
                         "size": size,
                         "taken": taken,
                         "seed": seed,
-                        "training": {"steps": -(-taken // 8), "seconds": taken / 40, "last_loss": 0.4},
+                        "training": {"steps": -(-taken // 8), "last_loss": 0.4},
                         "accuracy": found,
                         "train_accuracy": float(np.clip(15 + 20 * row + rng.normal(0, 1), 0, 100)),
-                        "ended": float(rng.uniform(0.97, 1)),
+                        "ended": float(rng.uniform(97, 100)),
                         "kl": {
                             "paper": {
                                 **{m: kl * f for m, f in (("5", 0.8), ("10", 1), ("20", 1.1), ("50", 1.2))},
@@ -87,16 +86,9 @@ def study(
                                 "jensen_shannon": min(0.6, 0.3 * kl),
                                 "top10": kl,
                                 "original_outside10": 0.07,
-                                "bins": {str(b): 2 * kl for b in range(5)},
                             },
                         },
-                        "lost": {
-                            "ID": [round(n * (1 - s) * 0.3) for n, s in zip(FACTS["ID"], share, strict=True)]
-                        },
-                        "gained": {
-                            "ID": [round(n * s * 0.1) for n, s in zip(FACTS["ID"], share, strict=True)]
-                        },
-                        "seconds": {"train": taken / 40, "ask": 21.0, "shift": 11.5},
+                        **_turned({test: found[test]["bins"] for test in SHAPE}),
                     }
                 )
     return {
@@ -110,7 +102,50 @@ def study(
             "few_shot": {
                 "ID": accuracy([1.1, 24.0, 60.0, 80.0, 90.0], FACTS["ID"]),
                 "OOD": accuracy([1.0, 19.0, 58.0, 78.0, 88.0], FACTS["OOD"]),
+                "ended": 12.5,
             },
         },
+        "majority": {test: accuracy([5.0, 8.0, 15.0, 20.0, 30.0], FACTS[test]) for test in SHAPE},
+        "agreement": {
+            "facts": 100, "spearman": 0.971, "pearson": 0.98, "difference": 1.3, "z": 2.1, "within_percent": 97.0,
+            "same_percent": 88.0, "same_known_percent": 91.5,
+            "categories": [[40, 2, 0, 0, 0], [4, 20, 1, 0, 0], [0, 1, 10, 1, 0], [0, 0, 1, 8, 1], [0, 0, 0, 1, 10]],
+            "calibration": [
+                {"low": 0.0, "high": 0.01, "facts": 40, "exact": 0.002, "sampled": 0.004, "standard_error": 0.002},
+                {"low": 0.01, "high": 1.0, "facts": 60, "exact": 0.41, "sampled": 0.43, "standard_error": 0.03},
+            ],
+        },
+        "left_out": [{"bin": "mixed", "size": "all", "reason": "whole bins differ in size"}],
+        "notes": ["ID: 1,000 of 9,555 facts, balanced over relations"],
         "cells": cells,
-    }
+    }  # fmt: skip
+
+
+def _turned(accuracies: Mapping[str, Sequence[float]]) -> dict[str, dict[str, list[int]]]:
+    """Return kept, lost, gained and never that go with accuracies, a third of what is wrong lost."""
+    found: dict[str, dict[str, list[int]]] = {name: {} for name in ("kept", "lost", "gained", "never")}
+    for test, bins in accuracies.items():
+        right = [round(n * value / 100) for n, value in zip(FACTS[test], bins, strict=True)]
+        found["kept"][test] = [number * 4 // 5 for number in right]
+        found["gained"][test] = [number - number * 4 // 5 for number in right]
+        found["lost"][test] = [(n - number) // 3 for n, number in zip(FACTS[test], right, strict=True)]
+        found["never"][test] = [
+            n - number - (n - number) // 3 for n, number in zip(FACTS[test], right, strict=True)
+        ]
+    return found
+
+
+def changed() -> dict[str, list[dict[str, Any]]]:
+    """Return lists of facts lost and gained; one of them is hostile."""
+    return {
+        kind: [
+            {
+                "id": f"{kind}{n}", "set": "ID", "relation": "P17", "bin": f"D{n % 5}", "subject": f"Place {n}",
+                "prompt": f"Which country is <b>Place {n}</b> located in?", "answers": ["Norway", "Norge"],
+                "original": "Norway .", "tuned": "United States of America " * (1 + n % 3),
+                "cells": [f"D{b}-240-s{seed}" for b in range(n % 4 + 1) for seed in range(3)],
+            }
+            for n in range(160)
+        ]
+        for kind in ("lost", "gained")
+    }  # fmt: skip

@@ -15,13 +15,13 @@ T2 = 4.302652729911275  # Student's t, 2 degrees of freedom, 97.5 % (any table)
 PEAK, MIDDLE, GAP, DIAGONAL, HURTS = (
     "A small scale is best",
     "Mid-mastery data is best",
-    "The category matters more at a large scale",
-    "Each bin trains its own test bin best",
-    "Data that the model does not know hurts",
+    "The gap grows with scale",
+    "Each bin is best on itself",
+    "D0 data hurts",
 )
 FALLS, RISES, TOGETHER = (
     "Divergence falls at first",
-    "Divergence rises with size, most for D0 and D1",
+    "Divergence rises, most for D0 and D1",
     "Accuracy falls as divergence rises",
 )
 

@@ -12,11 +12,11 @@ from assay.knowledge.intervals import Floats, rank_correlation
 from assay.study.knowledge.tables import (
     ALL,
     BINS,
+    DIVERGENCES,
     MIXED,
     Result,
     Value,
     accuracy,
-    kl,
     label,
     of_accuracy,
     originals,
@@ -109,11 +109,7 @@ def claims(result: Result) -> list[Claim]:
             _diagonal(result, test),
             _hurts(result, test),
         ]
-    divergences = {
-        "paper's KL, top 10": kl("paper", "10"),
-        "KL tuned || original, one prompt": kl("same", "tuned_original"),
-    }
-    for on, value in divergences.items():
+    for on, value in DIVERGENCES.items():
         if any(value(cell) is not None for cell in result["cells"]):
             found += [_falls(result, on, value), _rises(result, on, value)]
             found += [_together(result, test, on, value) for test in tested(result)]
@@ -275,10 +271,9 @@ def _gap(result: Result, test: str) -> Claim:
                 }
                 for middle, s in ((large, size), (small, smallest))
             ]
-            what = f"{large[0]} over D0: {_at(size)} against {_at(smallest)}"
-            effects.append(_effect(what, gaps[0], gaps[1]))
+            effects.append(_effect(f"{large[0]} over D0", gaps[0], gaps[1]))
     return _claim(
-        "The category matters more at a large scale",
+        "The gap grows with scale",
         test,
         says='The gap between categories grows "1.50 times" from 240 to 1,920.',
         reading="12.06 at 1,920 against 4.83 at 240 is 2.5 times.",
@@ -300,7 +295,7 @@ def _diagonal(result: Result, test: str) -> Claim:
             rival = _best([values[b] for b in bins if b != own])
             effects.append(_effect(label(own), values[own], rival))
     return _claim(
-        "Each bin trains its own test bin best",
+        "Each bin is best on itself",
         test,
         says="Each category gives the best accuracy on the test facts of its own, and D2 on all together.",
         reading="True of D0 too (1.75 against .64 to .98 on bin 0): there it is guessing that counts. Not out of "
@@ -322,7 +317,7 @@ def _hurts(result: Result, test: str) -> Claim:
             if before is not None:
                 effects.append(_effect(f"original, {said}", dict.fromkeys(tuned, before), tuned))
     return _claim(
-        "Data that the model does not know hurts",
+        "D0 data hurts",
         test,
         says="Training on D0 at a large scale makes closed-book answers worse.",
         reading="The paper gives no score of the original: it compares tuned models with each other. Asked in the SFT "
@@ -375,7 +370,7 @@ def _rises(result: Result, on: str, value: Value) -> Claim:
         ]
         effects += [_effect(f"{label(b)} more than D4", grown[b], grown[2]) for b in (0, 1)]
     return _claim(
-        "Divergence rises with size, most for D0 and D1",
+        "Divergence rises, most for D0 and D1",
         on,
         says="KL to the original rises from 240 to 1,920 examples, most for D0 and D1.",
         reading="A figure only. The paper's KL is of bin 4, the first token, ten tokens, and between two prompts.",

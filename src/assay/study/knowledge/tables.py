@@ -49,8 +49,7 @@ def tables(result: Result) -> dict[str, list[Row]]:
         - ``sizes``: size x training bin, the same mean on each test set, the original first;
         - ``train_accuracy``: accuracy on the very facts trained on (Table 6);
         - ``kl``: divergence from the original, in nats: the paper's at the first token, and all positions of the answer
-          under one prompt;
-        - ``cells``: a row a fine-tuning, everything in numbers.
+          under one prompt.
 
     Notes
     -----
@@ -61,7 +60,6 @@ def tables(result: Result) -> dict[str, list[Row]]:
         found[f"bins-{size}"] = _bins(result, size)
     found["train_accuracy"] = _train_accuracy(result)
     found["kl"] = _kl(result)
-    found["cells"] = [_cell(cell) for cell in _ordered(result)]
     return {name: rows for name, rows in found.items() if rows}
 
 
@@ -126,6 +124,12 @@ def of_accuracy(found: Mapping[str, Any] | None, category: int | str = "macro") 
 def kl(where: str, name: str) -> Value:
     """Return a reader of a cell's divergence: where is "paper" or "same"."""
     return lambda cell: known(((cell.get("kl") or {}).get(where) or {}).get(name))
+
+
+DIVERGENCES: dict[str, Value] = {
+    "paper's KL, top 10": kl("paper", "10"),
+    "full KL, one prompt": kl("same", "tuned_original"),
+}
 
 
 def train_accuracy(cell: Cell) -> float | None:
@@ -246,28 +250,3 @@ def _kl(result: Result) -> list[Row]:
                 row |= {said: mean(values), f"{said} sd": sd(values)}
             rows.append(row)
     return rows
-
-
-def _ordered(result: Result) -> list[Cell]:
-    """Return the cells by training bin, size and seed."""
-    return [
-        cell
-        for trained in trained_bins(result)
-        for size in sizes(result)
-        for cell in cells_of(result, trained, size)
-    ]
-
-
-def _cell(cell: Cell) -> Row:
-    row: Row = {
-        "training bin": label(cell["bin"]),
-        "size": size_label(cell["size"]),
-        "examples": cell["taken"],
-        "seed": cell["seed"],
-    }
-    for test in TESTS:
-        row |= {f"{test} {name}": accuracy(test, category)(cell) for name, category in _columns()}
-    row |= {"train accuracy": train_accuracy(cell), "ended": known(cell.get("ended"))}
-    row |= {f"paper KL, {said}": kl("paper", name)(cell) for name, said in PAPER_KL.items()}
-    row |= {said: kl("same", name)(cell) for name, said in SAME_KL.items()}
-    return row
