@@ -19,40 +19,40 @@ from assay.knowledge import (
 from assay.knowledge.matching import normalised
 from tests.oracles.matching import squad_normalise
 
-# answer, output, which rules take it (c, w, f, e)
+# answer, output, which rules take it (c, w, f, b, e)
 CASES = [
-    ("Oslo", "Oslo", "cwfe"),
+    ("Oslo", "Oslo", "cwfbe"),
     ("Oslo", " the Oslo.\nQ: Who", "cwfe"),
-    ("Oslo", "oslo, in the south", "cwf"),
+    ("Oslo", "oslo, in the south", "cwfb"),
     ("Oslo", "It is Oslo", "cw"),
     ("Oslo", "Osloer Straße", "c"),
     ("Oslo", "", ""),
     # false hits of the description: only a person sees that these are wrong
     ("China", "in the South China Sea", "cw"),
     ("Korea", "North Korea", "cw"),
-    ("Cambridge", "Cambridge, Massachusetts", "cwf"),
-    ("Rio de", "Rio de la Plata", "cwf"),
+    ("Cambridge", "Cambridge, Massachusetts", "cwfb"),
+    ("Rio de", "Rio de la Plata", "cwfb"),
     ("Paris", "Parisian", "c"),
-    ("Atoka", "Atoka County has its seat in Tulsa", "cwf"),  # an echo of the subject
+    ("Atoka", "Atoka County has its seat in Tulsa", "cwfb"),  # an echo of the subject
     ("Rome", "Milan. Turin is next, then comes Rome", "cw"),  # a late mention
     # misses of the description
     ("San José", "San Jose", ""),
     ("Saint Louis", "St. Louis", ""),
     ("Washington, D.C.", "Washington", ""),
     # compatible characters, case, spaces
-    ("ＮＨＫ", "nhk", "cwfe"),
-    ("Straßburg", "STRASSBURG", "cwfe"),
-    ("New  York", "new york", "cwfe"),
+    ("ＮＨＫ", "nhk", "cwfbe"),
+    ("Straßburg", "STRASSBURG", "cwfbe"),
+    ("New  York", "new york", "cwfbe"),
     ("The Hague", "Hague", "e"),
     ("Hague", "The Hague", "cwfe"),
-    ("AC/DC", "AC/DC!", "cwfe"),
+    ("AC/DC", "AC/DC!", "cwfbe"),
     ("AC/DC", "ACDC", "e"),
     ("1964", "in 19640", "c"),
     # scripts without spaces: no edges within them, edges where they meet others
     ("北京", "是北京市。", "cw"),
-    ("北京", "北京。", "cwfe"),
+    ("北京", "北京。", "cwfbe"),
     ("MIT", "毕业于MIT大学", "cw"),
-    ("?", "?", "cwfe"),
+    ("?", "?", "cwfbe"),
 ]
 
 
@@ -71,9 +71,9 @@ def test_aliases_count_as_answers_do() -> None:
         assert not matches("China", named, rule=rule, aliases=False)
         assert not matches("China", question, rule=rule)
     rows = {row.rule: row for row in side_by_side([(named, "Indochina"), (named, "China"), (named, "Chad")])}
-    assert [rows[r].hits for r in MATCHERS] == [2, 1, 1, 1]
+    assert [rows[r].hits for r in MATCHERS] == [2, 1, 1, 1, 1]
     assert {row.hits_without_aliases for row in rows.values()} == {0}
-    assert [rows[r].unlike_contains for r in MATCHERS] == [0, 1, 1, 1]
+    assert [rows[r].unlike_contains for r in MATCHERS] == [0, 1, 1, 1, 1]
     assert rows["word"].percent == pytest.approx(100 / 3)
     assert with_aliases([named], builtin_aliases()) == (named,)
 
@@ -92,7 +92,7 @@ words = st.lists(
 def test_stricter_rules_take_less(parts: list[str], answers: list[str], joint: str) -> None:
     output = joint.join(parts)
     taken = {rule: matcher(answers, rule=rule)(output) for rule in MATCHERS}
-    assert taken["contains"] >= taken["word"] >= taken["first"]
+    assert taken["contains"] >= taken["word"] >= taken["first"] >= taken["begins"]
     assert taken["contains"] == any(matcher([answer])(output) for answer in answers)
     assert {rule: matcher(answers[::-1], rule=rule)(output) for rule in MATCHERS} == taken
     assert {rule: matcher(answers[:1], aliases=answers[1:], rule=rule)(output) for rule in MATCHERS} == taken
@@ -110,6 +110,6 @@ def test_refusals() -> None:
     with pytest.raises(DataError, match=r"answers must be texts that are not empty; got ' '\."):
         matcher([" "])
     with pytest.raises(
-        DataError, match=r"rule must be one of contains, word, first, exact; got 'words'\. Did you"
+        DataError, match=r"rule must be one of contains, word, first, begins, exact; got 'words'\. Did you"
     ):
         matcher(["a"], rule="words")

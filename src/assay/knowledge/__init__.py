@@ -8,7 +8,7 @@
 - `formats`: `FACT_FORMATS`, the shapes of facts, one reader a file; `read` tells them apart;
 - `filters`: what is kept, counted at every step; `census`: what can be answered without knowing it;
 - `relations`, `templates`: the 24 relations of EntityQuestions and our own statements for each, or a file's;
-- `outputs`, `matching`: whether what a model wrote has the answer, by four rules side by side;
+- `outputs`, `matching`: whether what a model wrote has the answer, by five rules side by side;
 - `aliases`: other names of answers;
 - `world`: invented facts, told as often as one likes, and a small model that has read nothing else;
 - `models`: language models behind one protocol: draws, probabilities of candidates, distributions along an answer;

@@ -1,4 +1,4 @@
-"""Whether what a model wrote has the answer: four rules, none of them right, so they stand side by side."""
+"""Whether what a model wrote has the answer: five rules, none of them right, so they stand side by side."""
 
 from __future__ import annotations
 
@@ -69,6 +69,16 @@ def _first(names: Sequence[str]) -> Test:
     return test
 
 
+def _begins(names: Sequence[str]) -> Test:
+    wanted = _folded(names)
+
+    def test(output: str) -> bool:
+        text = fold(output).lstrip()
+        return any(text.startswith(name) and _whole(name, text, 0) for name in wanted)
+
+    return test
+
+
 def _exact(names: Sequence[str]) -> Test:
     wanted = {normalised(name) for name in names} - {""} or {fold(name) for name in names}
 
@@ -92,6 +102,11 @@ MATCHERS: dict[str, Matcher] = {
     ),
     "first": Matcher(
         _first, "the output starts with the answer, as whole words; an article may come first", "longer names"
+    ),
+    "begins": Matcher(
+        _begins,
+        "the output starts with the answer itself, as whole words, with no article before it",
+        "longer names; misses articles",
     ),
     "exact": Matcher(
         _exact,

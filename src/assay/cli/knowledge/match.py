@@ -51,7 +51,7 @@ def match(
     format: options.Format = "table",
     quiet: options.Quiet = False,
 ) -> None:
-    """Count the outputs that have an answer, by four rules, with and without aliases.
+    """Count the outputs that have an answer, by five rules, with and without aliases.
 
     No rule is right: look at --by unlike before a number is believed.
     """

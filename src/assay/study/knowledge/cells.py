@@ -36,12 +36,14 @@ class Asking:
     """How every cell is tuned and asked.
 
     `chat_template` is a Jinja text, or the name of a row of `CHAT_TEMPLATES`, for training and asking alike; None: the
-    model's own. `training` are keywords of `assay.training.train`, in place of what `preset` has. `shots`: answered
-    training facts before a question of the few-shot prompt, each written as in `example`.
+    model's own. `rule` says when an answer is right, `taught_rule` when one to the prompt of training is; None: alike.
+    `training` are keywords of `assay.training.train`, in place of what `preset` has. `shots`: answered training facts
+    before a question of the few-shot prompt, each written as in `example`.
     """
 
     chat_template: str | None = "knowledge"
     rule: str = "contains"
+    taught_rule: str | None = None
     answer_tokens: int = 16
     shots: int = 4
     example: tuple[str, str] = EXAMPLE
@@ -176,9 +178,9 @@ def _ask_original(work: Work, held: _Held) -> None:
     its = work.asking
     shots = choose_shots(work.sets["train"], count=its.shots, seed=work.seed)
     options: dict[str, dict[str, Any]] = {
-        "sft": {"prompting": "chat"},
-        "few_shot": {"prompting": "few-shot", "shots": shots, "example": its.example},
-        "statement": {"prompting": "statement", "templates": work.templates},
+        "sft": {},
+        "few_shot": {"rule": its.rule, "prompting": "few-shot", "shots": shots, "example": its.example},
+        "statement": {"rule": its.rule, "prompting": "statement", "templates": work.templates},
     }
     found: dict[str, Any] = {}
     for way, how in options.items():
@@ -194,10 +196,13 @@ def _ask_original(work: Work, held: _Held) -> None:
 def _answers(
     work: Work, held: _Held, model: Transformer, name: str, questions: Questions, **how: Any
 ) -> list[dict[str, Any]]:
-    """Return a row for each question of a set, with the model's answer."""
+    """Return a row for each question of a set, with the model's answer, by default to the prompt of training."""
     if not questions:
         return []
-    answered = ask(model, questions, rule=work.asking.rule, max_tokens=work.asking.answer_tokens, **how)
+    its = work.asking
+    answered = ask(
+        model, questions, max_tokens=its.answer_tokens, **({"rule": its.taught_rule or its.rule} | how)
+    )
     return rows_of(name, questions, answered, held.categories)
 
 

@@ -147,7 +147,8 @@ def knowledge_study(
         _check.whole(name, value, least)
     if sampled_facts and not samples:
         raise DataError(f"sampled_facts must be 0 without samples; got {sampled_facts}.")
-    _check.choice("rule", asking.rule, MATCHERS)
+    for rule in (asking.rule, asking.taught_rule or asking.rule):
+        _check.choice("rule", rule, MATCHERS)
     settings(
         asking.preset,
         {name: value for name, value in asking.training.items() if name in Preset.__dataclass_fields__},
@@ -256,8 +257,9 @@ def world_study(
 
     Notes
     -----
-    The rule is ``first``, since what comes after the answer is another statement. Same arguments, same numbers, for any
-    number of workers.
+    The rule is ``first``, since what comes after the answer is another statement; for the prompt of training, whose
+    answers have no article, it is ``begins``: a model that says "the" first has not learnt the format. Same arguments,
+    same numbers, for any number of workers.
     """
     plan = WORLDS[_check.choice("world", world, WORLDS)] if isinstance(world, str) else world
     folder = Path(output)
@@ -265,8 +267,9 @@ def world_study(
     with stage("pretrain", f"a Llama from scratch on {len(made.texts):,} lines") as progress:
         model = pretrain(made, output=folder / "model", threads=1, resume=True, progress=progress)
     asking = Asking(
-        chat_template=None, rule="first", answer_tokens=WORLD_TOKENS, shots=2, example=WORLD_EXAMPLE,
-        training={"learning_rate": plan.tuned_learning_rate}, device="cpu", dtype="float32", keep_models=keep_models,
+        chat_template=None, rule="first", taught_rule="begins", answer_tokens=WORLD_TOKENS, shots=2,
+        example=WORLD_EXAMPLE, training={"learning_rate": plan.tuned_learning_rate}, device="cpu", dtype="float32",
+        keep_models=keep_models,
     )  # fmt: skip
     result = knowledge_study(
         model, made.facts, output=folder, bins=plan.tuned_bins if bins is None else bins,
