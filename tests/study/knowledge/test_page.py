@@ -81,8 +81,12 @@ def test_changes_are_means_over_seeds() -> None:
     two = [
         cell(0, 8, seed, {"ID": [10.0] * 5})
         | {
-            name: {"ID": [0, 0, 0, 0, count]}
-            for name, count in zip(("kept", "lost", "gained", "never"), counts, strict=True)
+            "turned": {
+                "ID": {
+                    name: [0, 0, 0, 0, count]
+                    for name, count in zip(("kept", "lost", "gained", "never"), counts, strict=True)
+                }
+            }
         }
         for seed, counts in enumerate([(4, 6, 0, 10), (2, 8, 4, 6)])
     ]

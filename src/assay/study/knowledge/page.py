@@ -229,13 +229,10 @@ def _shares(result: Result, size: int | str, test: str) -> list[Row]:
     """Return what became of the facts of each test bin in percent, a row a training and test bin."""
     rows = []
     for trained in trained_bins(result):
-        own = [
-            cell
-            for cell in cells_of(result, trained, size)
-            if all(test in (cell.get(change) or ()) for change in CHANGES)
-        ]
+        cells = cells_of(result, trained, size)
+        own = [found for cell in cells if (found := (cell.get("turned") or {}).get(test))]
         for at in BINS if own else ():
-            facts = sum(own[0][change][test][at] for change in CHANGES)
+            facts = sum(own[0][change][at] for change in CHANGES)
             if facts:
                 row: Row = {
                     "test": test,
@@ -243,9 +240,7 @@ def _shares(result: Result, size: int | str, test: str) -> list[Row]:
                     "test bin": f"D{at}",
                     "facts": facts,
                 }
-                row |= {
-                    change: mean(100 * cell[change][test][at] / facts for cell in own) for change in CHANGES
-                }
+                row |= {change: mean(100 * found[change][at] / facts for found in own) for change in CHANGES}
                 rows.append(row)
     return rows
 
@@ -361,18 +356,18 @@ def _before(result: Result) -> Section:
     ]
     rows: list[Row] = []
     for test in tested(result):
-        asked = [(said, result["original"].get(name) or {}) for name, said in PROMPTS.items()]
-        for said, found in [
-            *asked,
-            ("not asked: each relation's most frequent answer", result.get("majority") or {}),
-        ]:
-            its = found.get(test)
-            if its:
+        for name, said in PROMPTS.items():
+            found = result["original"].get(name) or {}
+            if its := found.get(test):
                 row: Row = {"test": test, "asked by": said}
                 row |= {head: of_accuracy(its, category) for head, category in columns}
                 rows.append(
                     row | {"low": its.get("low"), "high": its.get("high"), "ended": found.get("ended")}
                 )
+        if test in (result.get("majority") or {}):
+            row = {"test": test, "asked by": "not asked: each relation's most frequent answer"}
+            row |= dict.fromkeys([*(head for head, _ in columns), "low", "high", "ended"])
+            rows.append(row | {"micro": result["majority"][test]})
     return Section(
         "The original, before any training",
         text="Percent right; low and high hold 95 % of the mean over draws of facts. The paper gives no such score. In "
