@@ -21,7 +21,7 @@ from assay.knowledge.templates import Templates
 if TYPE_CHECKING:
     from assay.knowledge.models import LanguageModel, Sampler
 
-TOGETHER = 128  # questions asked before they are written down: what a kill can lose
+TOGETHER = 256  # questions asked before they are written down: what a kill can lose
 Row = dict[str, Any]
 
 

@@ -187,7 +187,8 @@ def test_what_does_not_fit_is_one_error(assay: Assay, folder: Path) -> None:
             ["--grades", "grades"],
             "error: ids must be of facts that were graded; 9 of 12 were not, first 'f0'. Grade them, too.\n",
         ),
-        (["--by", "change"], "error: --against must be given to print changes; got none.\n"),
+        (["--by", "change"], "error: --against must be given for --by change; got none.\n"),
+        (["--by", "bin"], "error: --grades must be given for --by bin; got none.\n"),
         (["--prompt", "few-shot"], "error: --train must be given for few-shot examples; got none.\n"),
         (
             ["--templates", "t.json"],

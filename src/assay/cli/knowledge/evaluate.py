@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Rows = list[dict[str, Any]]
 BY = ("bin", "domain", "relation", "change", "rule")
 PROMPTS = ("sft", "chat", "few-shot", "statement")
+_DIGITS = {"difference": "+.1f", "macro_difference": "+.1f", "gold_change": "+.2f", "end_change": "+.2f"}
 ANSWERS, BEFORE, UNFINISHED = "answers.jsonl", "original.jsonl", "unfinished.jsonl"
 
 
@@ -56,11 +57,13 @@ def evaluate(
         ),
     ] = None,
     by: Annotated[
-        str,
+        str | None,
         flag(
-            "--by", help="A row a bin, domain, relation, change or matching rule; json has all.", panel=OUTPUT
+            "--by",
+            help="A row a bin (the default with --grades), domain, relation, change or matching rule; json has all.",
+            panel=OUTPUT,
         ),
-    ] = "bin",
+    ] = None,
     prompt: Annotated[
         str,
         flag(
@@ -142,15 +145,16 @@ def evaluate(
     from assay.knowledge.shift import check_vocabulary
 
     choice("format", format, console.FORMATS)
-    choice("by", by, BY)
+    by = choice("by", by or ("domain" if grades is None else "bin"), BY)
     choice("prompt", prompt, PROMPTS)
     choice("rule", rule, room.MATCHERS)
     if shape is not None:
         choice("shape", shape, room.FACT_FORMATS)
     if limit is not None:
         whole("limit", limit, 1)
-    if by == "change" and against is None:
-        raise DataError("against must be given to print changes; got none.")
+    for needed, name, given_one in (("bin", "grades", grades), ("change", "against", against)):
+        if by == needed and given_one is None:
+            raise DataError(f"{name} must be given for --by {needed}; got none.")
     if prompt == "few-shot" and train is None:
         raise DataError("train must be given for few-shot examples; got none.")
     if prompt == "sft" and "openai" in (model.partition(":")[0], str(against).partition(":")[0]):
@@ -244,7 +248,8 @@ def evaluate(
     cache.unlink(missing_ok=True)
     for line in _told(results):
         talk.say(line)
-    console.show(tables[by], format, whole=whole_result)
+    rows = tables[by]
+    console.show(_shown(rows) if format in ("table", "md") else rows, format, whole=whole_result)
 
 
 def _prompting(
@@ -275,7 +280,6 @@ def _prompting(
 
 def _rows(results: Sequence[Outcome], kind: str) -> Rows:
     """Return a row a group: of bins, of relations, or of domains with all."""
-    from assay.cli.console import spread
     from assay.knowledge import RELATIONS
 
     mine = [one for one in results if one.by == kind or (kind == "domain" and one.by == "all")]
@@ -286,19 +290,9 @@ def _rows(results: Sequence[Outcome], kind: str) -> Rows:
             row |= {"domain": one.domain or "all"}
         if kind == "relation":
             row |= {"says": RELATIONS[one.group].name if one.group in RELATIONS else None}
-        row |= {
-            "facts": one.facts,
-            "right": one.right.percent,
-            "interval": spread(one.right.percent, one.right.low, one.right.high, ".1f"),
-        }
+        row |= {"facts": one.facts} | _triple("right", one.right, "percent")
         if kind == "domain":
-            macro = one.macro
-            row |= {
-                "macro": None if macro is None else macro.percent,
-                "macro_interval": None
-                if macro is None
-                else spread(macro.percent, macro.low, macro.high, ".1f"),
-            }
+            row |= _triple("macro", one.macro, "percent")
         row |= {
             "majority": one.majority_percent,
             "finished": one.finished_percent,
@@ -306,21 +300,22 @@ def _rows(results: Sequence[Outcome], kind: str) -> Rows:
             "gold_log_probability": one.gold_log_probability,
         }
         if one.change is not None:
-            row |= {"original": one.change.before, "lost": one.change.lost, "gained": one.change.gained}
+            row |= {
+                "original": one.change.before,
+                "lost": int(one.change.lost),
+                "gained": int(one.change.gained),
+            }
         rows.append(row)
     return rows
 
 
 def _changed(results: Sequence[Outcome]) -> Rows:
     """Return a row a group with what changed from the original's answers."""
-    from assay.cli.console import spread
-
     rows = []
     for one in results:
         change, gold = one.change, one.gold_change
         if change is None:
             continue
-        macro = one.macro_change
         rows.append(
             {
                 "by": one.by,
@@ -329,21 +324,48 @@ def _changed(results: Sequence[Outcome]) -> Rows:
                 "facts": one.facts,
                 "original": change.before,
                 "right": change.after,
-                "difference": spread(change.difference, change.low, change.high, "+.1f"),
-                "macro_difference": None
-                if macro is None
-                else spread(macro.difference, macro.low, macro.high, "+.1f"),
+                **_triple("difference", change, "difference"),
+                **_triple("macro_difference", one.macro_change, "difference"),
                 "lost": int(change.lost),
                 "gained": int(change.gained),
                 "p_value": change.p_value,
-                "gold_change": None if gold is None else spread(*gold.log_probability, "+.2f"),
-                "end_change": None if gold is None else spread(*gold.end, "+.2f"),
+                **_interval("gold_change", None if gold is None else gold.log_probability),
+                **_interval("end_change", None if gold is None else gold.end),
                 "rank_better": None if gold is None else gold.better,
                 "rank_worse": None if gold is None else gold.worse,
                 "lost_but_first": None if gold is None else gold.still_first,
             }
         )
     return rows
+
+
+def _triple(name: str, found: Any, value: str) -> dict[str, float | None]:
+    """Return a value and the ends of its interval, None where there is none."""
+    return _interval(name, None if found is None else (getattr(found, value), found.low, found.high))
+
+
+def _interval(name: str, found: tuple[float, float, float] | None) -> dict[str, float | None]:
+    value, low, high = found or (None, None, None)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _shown(rows: Rows) -> Rows:
+    """Return rows for a person: a value with its interval in one column."""
+    from assay.cli.console import spread
+
+    shown = []
+    for row in rows:
+        ends = {f"{name}_{end}" for name in row for end in ("low", "high")}
+        shown.append(
+            {
+                name: spread(value, row[f"{name}_low"], row[f"{name}_high"], _DIGITS.get(name, ".1f"))
+                if f"{name}_low" in row
+                else value
+                for name, value in row.items()
+                if name not in ends
+            }
+        )
+    return shown
 
 
 def _by_rule(asked: Sequence[Question], answers: Sequence[Answered]) -> Rows:
