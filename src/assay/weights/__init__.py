@@ -14,6 +14,7 @@
 - `threshold`: the first k percent of a ranking, exactly, by passes that count, and `ties`, where a border falls between
   equal ones; `selection`: what it takes of any chunk; `kernels`: the compiled loops;
 - `shares`: what a selection holds of all changes, and of each layer or module; `shrink`: the control without ranking;
+- `restore`: the tuned model with what a selection takes set back, written for all percents in one pass;
 - `null`: the shares that it would hold had nothing been learnt.
 
 Knows arrays and files; needs no torch.
@@ -37,6 +38,7 @@ from assay.weights.regions import (
     place_of,
     region_of,
 )
+from assay.weights.restore import restore, write_shrunk
 from assay.weights.selection import Group, Selection, Threshold, levels
 from assay.weights.shares import Tally, enrichment, tally
 from assay.weights.shrink import shrink
@@ -75,8 +77,10 @@ __all__ = [
     "open_pair",
     "place_of",
     "region_of",
+    "restore",
     "select",
     "shrink",
     "spreads",
     "tally",
+    "write_shrunk",
 ]

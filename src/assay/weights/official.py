@@ -6,27 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay import _check
+from assay.weights import kernels
 
 Floats32 = NDArray[np.float32]
 DTYPES = ("bf16", "fp16")
 
 
 def to_bf16(values: Floats32) -> Floats32:
-    """Return float32 values rounded to bfloat16, to nearest, ties to even; nan stays.
+    """Return finite float32 values rounded to bfloat16, to nearest, ties to even.
 
     Examples
     --------
     >>> to_bf16(np.array([1e-8], np.float32)).tolist()
     [1.0011717677116394e-08]
     """
-    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
-    rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    rounded &= np.uint32(0xFFFF0000)
-    out = rounded.view(np.float32)
-    nan = np.isnan(values)
-    if nan.any():
-        out[nan] = np.nan
-    return out
+    bits = values.view(np.uint32)
+    odd = (bits >> np.uint32(16)) & np.uint32(1)
+    return ((bits + np.uint32(0x7FFF) + odd) & np.uint32(0xFFFF0000)).view(np.float32)
 
 
 def to_fp16(values: Floats32) -> Floats32:
@@ -41,7 +37,7 @@ def official_scores(p: Floats32, s: Floats32, *, dtype: str) -> Floats32:
     Parameters
     ----------
     p, s : array of float32
-        Original and tuned weights.
+        Original and tuned weights, finite.
     dtype : str
         bf16, as the paper's launcher loads models, or fp16, where 1e-8 becomes 0.
 
@@ -68,9 +64,12 @@ def official_scores(p: Floats32, s: Floats32, *, dtype: str) -> Floats32:
     >>> official_scores(p, s, dtype="fp16").tolist()
     [0.005207061767578125, nan]
     """
-    turn = to_bf16 if _check.choice("dtype", dtype, DTYPES) == "bf16" else to_fp16
-    p, s = turn(p), turn(s)
-    epsilon = turn(np.array([1e-8], dtype=np.float32))
-    below = turn(np.abs(p) + epsilon)
+    if _check.choice("dtype", dtype, DTYPES) == "bf16":
+        out = np.empty(len(p), np.float32)
+        kernels.relative_bf16(p, s, out)
+        return out
+    p, s = to_fp16(p), to_fp16(s)
+    epsilon = to_fp16(np.array([1e-8], dtype=np.float32))
+    below = to_fp16(np.abs(p) + epsilon)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.abs(turn(np.asarray(np.abs(turn(s - p)) / below, dtype=np.float32)))
+        return np.abs(to_fp16(np.asarray(np.abs(to_fp16(s - p)) / below, dtype=np.float32)))
