@@ -18,9 +18,9 @@ BINS, SIZES, SEEDS = "0,1,2,3,4", "60,240,1920,all", 5  # the paper's; a world h
 OF_MODELS = {
     "facts": None, "filter": None, "aliases": "none", "templates": None, "train_facts": None, "test_facts": None,
     "ood_facts": None, "per_relation": None, "sampled_facts": 0, "grades": None, "rule": "contains", "draw_tokens": 32,
-    "answer_tokens": 16, "shots": 4, "chat_template": "knowledge", "preset": "knowledge", "method": None,
-    "epochs": None, "learning_rate": None, "batch_size": None, "micro_batch_size": None, "device": "auto",
-    "dtype": "auto", "threads": None,
+    "answer_tokens": 16, "ask_batch_size": 64, "shots": 4, "chat_template": "knowledge", "preset": "knowledge",
+    "method": None, "epochs": None, "learning_rate": None, "batch_size": None, "micro_batch_size": None,
+    "device": "auto", "dtype": "auto", "threads": None,
 }  # fmt: skip
 
 
@@ -108,6 +108,9 @@ def study_knowledge(
         int,
         flag("--shots", help="Examples before a question that the original is asked few-shot.", panel=METHOD),
     ] = 4,
+    ask_batch_size: Annotated[
+        int, flag("--ask-batch-size", help="Sequences asked for at a time.", panel=METHOD)
+    ] = 64,
     chat_template: Annotated[
         str,
         flag(
@@ -161,8 +164,6 @@ def study_knowledge(
     given = dict(locals())
 
     from dataclasses import asdict
-    from importlib import import_module
-    from importlib.util import find_spec
 
     from assay import _check
     from assay._files import write_json
@@ -172,6 +173,7 @@ def study_knowledge(
     from assay.report import write_page
     from assay.study.knowledge import changed, knowledge_study, table, world_study, write_lines
     from assay.study.knowledge.claims import claims
+    from assay.study.knowledge.page import sections
     from assay.study.knowledge.tables import tables
     from assay.training import PRESETS
 
@@ -225,12 +227,11 @@ def study_knowledge(
             write_lines(stage / f"{kind}.jsonl", changes)
         result["claims"] = [asdict(one) for one in judged]
         write_json(stage / "result.json", result)
-        if find_spec("assay.study.knowledge.page"):
-            write_page(
-                stage / "report.html",
-                title="What did fine-tuning do to what the model knows?",
-                sections=import_module("assay.study.knowledge.page").sections(result, changed=lists),
-            )
+        write_page(
+            stage / "report.html",
+            title="What did fine-tuning do to what the model knows?",
+            sections=sections(result, changed=lists),
+        )
         counts = {"fine-tunings": len(rows)} | {
             name: sum(result["counts"][name]) for name in ("train", "ID", "OOD")
         }
@@ -311,7 +312,10 @@ def _asking(given: Mapping[str, Any]) -> Any:
         training={name: given[name] for name in of_training if given[name] is not None},
         **{
             name: given[name]
-            for name in ("rule", "answer_tokens", "shots", "preset", "device", "dtype", "keep_models")
+            for name in (
+                *("rule", "answer_tokens", "ask_batch_size", "shots"),
+                *("preset", "device", "dtype", "keep_models"),
+            )
         },
     )
 

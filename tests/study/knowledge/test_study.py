@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
-import textwrap
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,69 +119,52 @@ def test_rows_and_lists(finished) -> None:
     assert lost["answers"][0] not in lost["tuned"].split()[:1]
 
 
-def test_what_is_missing_is_done_again_by_one_worker_to_the_byte(finished, tmp_path) -> None:
+def test_an_interrupted_study_goes_on_and_repeats_nothing(finished, tmp_path) -> None:
+    """Stopped within grading and again within the grid, gone on with by one worker: what two did without a stop."""
     folder, result = finished
     copy = tmp_path / "again"
-    shutil.copytree(folder, copy)
-    kept = copy / "cells" / "D4-8-s0" / "cell.json"
-    since = kept.stat().st_mtime_ns
-    for place in copy.glob("cells/*"):
-        if place != kept.parent:
-            shutil.rmtree(place)
-    shutil.rmtree(copy / "original")
-    (copy / "cells" / "D0-4-s0" / "model").mkdir(parents=True)  # of a worker that was killed
-    (copy / "cells" / "D0-4-s0" / "model" / "config.json").write_text("{")
-    (copy / "bins.json").unlink()
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("cells", "original", "bins.json"))
     grades = copy / "grades" / "facts.jsonl"
     whole = grades.read_text()
-    grades.write_text(whole[: len(whole) // 2])  # cut within a line
+    exact = [{name: row[name] for name in ("id", "relation", "key", "exact")} for row in lines(grades)]
+    grades.write_text(
+        "".join(json.dumps(row) + "\n" for row in exact) + '{"id":"tr'
+    )  # killed before the draws
     seen: list[tuple[str, int, int]] = []
+    until = 3
 
     @contextmanager
     def stage(name: str, expect: str):
-        yield lambda done, total: seen.append((name, done, total))
+        def progress(done: int, total: int) -> None:
+            seen.append((name, done, total))
+            if name == "cells" and done == until:
+                raise KeyboardInterrupt
 
-    assert study(copy, workers=1, stage=stage) == result
-    assert next(done for name, done, _ in seen if name == "grade") > 0
-    assert [total for name, _, total in seen if name == "cells"] == [
-        6
-    ] * 6  # the original, and five of six cells
-    assert kept.stat().st_mtime_ns == since
+        yield progress
+
+    with pytest.raises(KeyboardInterrupt):
+        study(copy, workers=1, stage=stage)
+    assert next(row for row in seen if row[0] == "grade") == ("grade", 108, 108)  # exact scores are all there
     assert grades.read_text() == whole
+    done = {path: path.stat().st_mtime_ns for path in copy.rglob("*.json*")}
+    first = sorted(path.parent.name for path in done if path.name == "cell.json")
+    assert first == ["D0-4-s0", "D0-8-s0"]  # after the original
+    (copy / "cells" / "D4-4-s0" / "model").mkdir(parents=True, exist_ok=True)  # of a worker that was killed
+    (copy / "cells" / "D4-4-s0" / "model" / "config.json").write_text("{")
+    until, seen[:] = 0, []
+    assert study(copy, workers=1, stage=stage) == result
+    assert [total for name, _, total in seen if name == "cells"] == [4] * 4
+    for path, since in done.items():
+        if path.parent.name in first or path.parent.name in ("original", "grades"):
+            assert path.stat().st_mtime_ns == since, path
     files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     assert sorted(path.relative_to(copy) for path in copy.rglob("*") if path.is_file()) == files
     for path in files:
         if path.name == "cell.json":
             mine, theirs = (json.loads((place / path).read_text()) for place in (copy, folder))
             assert mine | {"seconds": None} == theirs | {"seconds": None}
-        elif path.parts[0] in ("cells", "original") or path.name in (
-            "facts.jsonl",
-            "bins.json",
-            "study.json",
-        ):
+        elif path.parts[0] != "model":
             assert (copy / path).read_bytes() == (folder / path).read_bytes(), path
-
-
-def test_a_killed_study_goes_on_and_repeats_nothing(finished, tmp_path) -> None:
-    folder, result = finished
-    copy = tmp_path / "killed"
-    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("cells"))
-    program = f"""
-        from tests.study.knowledge.test_study import study
-        study({str(copy)!r}, workers=1)
-    """
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)])
-    until = time.monotonic() + 120
-    while (
-        len(list(copy.glob("cells/*/cell.json"))) < 2 and process.poll() is None and time.monotonic() < until
-    ):
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    done = {path: path.stat().st_mtime_ns for path in copy.glob("cells/*/cell.json")}
-    assert 2 <= len(done) < 6
-    assert study(copy) == result
-    assert {path: path.stat().st_mtime_ns for path in done} == done
 
 
 def test_more_cells_may_be_asked_for_and_none_is_done_twice(finished) -> None:
@@ -205,6 +184,10 @@ def test_another_study_is_refused(finished) -> None:
         study(folder, samples=6)
     with pytest.raises(DataError, match=r"resume must go on with the run that .* holds; it differs in: "):
         study(folder, seed=1)
+    with pytest.raises(
+        DataError, match=r"sizes must be such that a bin can fill one; got 999 for training facts of"
+    ):
+        study(folder, sizes=[999])
 
 
 def test_exact_bins_draws_for_some_and_grades_taken_over(finished, tmp_path) -> None:
@@ -236,7 +219,6 @@ def bare(names: str) -> Facts:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"sizes": [999]}, r"sizes must be such that a bin can fill one"),
         ({"bins": [7]}, r"bins must be <= 4; got 7\."),
         ({"samples": 0, "sampled_facts": 5}, r"sampled_facts must be 0 without samples; got 5\."),
         ({"workers": 0}, r"workers must be >= 1; got 0\."),
@@ -255,9 +237,6 @@ def test_refusals(finished, tmp_path, given: dict[str, Any], message: str) -> No
         "facts": make_world(MINI).facts,
         "output": tmp_path / "out",
     } | given
-    if "sizes" in given:  # told once the bins are known
-        arguments |= {"grades": folder / "grades", "samples": 5, "draw_tokens": 4, "threads": 1,
-                      "asking": Asking(chat_template=None, rule="first")}  # fmt: skip
     with pytest.raises(DataError, match=message):
         knowledge_study(arguments.pop("model"), arguments.pop("facts"), **arguments)
-    assert "sizes" in given or not list(tmp_path.rglob("*.json*"))
+    assert not list(tmp_path.rglob("*.json*"))

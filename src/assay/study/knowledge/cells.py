@@ -24,6 +24,7 @@ from assay.study.knowledge.grid import ALL, GridCell, Questions
 from assay.study.knowledge.scores import accuracy_of, paper_kl, percent, rows_of, same_kl
 from assay.training import train
 from assay.training.loading import load_tuned, precision_for
+from assay.training.presets import settings
 from assay.training.train import RECORD
 
 CELL, ANSWERS, SUBSET, MODEL = "cell.json", "answers.jsonl", "subset.json", "model"
@@ -38,13 +39,15 @@ class Asking:
     `chat_template` is a Jinja text, or the name of a row of `CHAT_TEMPLATES`, for training and asking alike; None: the
     model's own. `rule` says when an answer is right, `taught_rule` when one to the prompt of training is; None: alike.
     `training` are keywords of `assay.training.train`, in place of what `preset` has. `shots`: answered training facts
-    before a question of the few-shot prompt, each written as in `example`.
+    before a question of the few-shot prompt, each written as in `example`. `ask_batch_size`: sequences that are asked
+    for at a time.
     """
 
     chat_template: str | None = "knowledge"
     rule: str = "contains"
     taught_rule: str | None = None
     answer_tokens: int = 16
+    ask_batch_size: int = 64
     shots: int = 4
     example: tuple[str, str] = EXAMPLE
     preset: str = "knowledge"
@@ -115,7 +118,9 @@ def _held(work: Work) -> _Held:
     model, tokenizer, _ = load_tuned(work.model, getattr(torch, precision_for(its.dtype, place)))
     return _Held(
         (model, tokenizer),
-        Transformer((model, tokenizer), chat_template=its.template, device=place),
+        Transformer(
+            (model, tokenizer), chat_template=its.template, batch_size=its.ask_batch_size, device=place
+        ),
         read_grades(folder / "grades", score="sampled" if work.sampled else "exact"),
         read_json(folder / BINS)["categories"],
     )
@@ -135,16 +140,20 @@ def _do(cell: GridCell, work: Work, held: _Held, threads: int) -> None:
         seconds[name], since = round(now - since, 3), now
 
     trained = _trained_on(cell, work, held.categories)
+    shutil.rmtree(folder, ignore_errors=True)  # of a worker that was killed
     write_json(folder / SUBSET, {"ids": [one.id for one in trained]})
-    shutil.rmtree(folder / MODEL, ignore_errors=True)  # of a worker that was killed
+    adapter = settings(its.preset, {"method": its.training.get("method")}).method == "lora"
     model = train(
-        held.pair, samples_of(trained), output=folder / MODEL, preset=its.preset, seed=cell.seed,
+        work.model if adapter else held.pair,  # an adapter must name its model
+        samples_of(trained), output=folder / MODEL, preset=its.preset, seed=cell.seed,
         chat_template=its.template, device=place.partition(":")[0], dtype=its.dtype, threads=threads,
         **its.training,
     )  # fmt: skip
     record = read_json(model / RECORD)
     lap("train")
-    tuned = Transformer(model, chat_template=its.template, device=place, dtype=its.dtype)
+    tuned = Transformer(
+        model, chat_template=its.template, batch_size=its.ask_batch_size, device=place, dtype=its.dtype
+    )
     rows = {"train": _answers(work, held, tuned, "train", trained)}
     rows |= {name: _answers(work, held, tuned, name, work.sets[name]) for name in TESTS}
     lap("ask")

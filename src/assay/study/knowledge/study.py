@@ -141,7 +141,8 @@ def knowledge_study(
     chosen_bins, chosen_sizes, numbers = checked(bins, sizes, seeds, seed)
     for name, value, least in (
         ("samples", samples, 0), ("sampled_facts", sampled_facts, 0), ("draw_tokens", draw_tokens, 1),
-        ("answer_tokens", asking.answer_tokens, 1), ("workers", 1 if workers is None else workers, 1),
+        ("answer_tokens", asking.answer_tokens, 1), ("ask_batch_size", asking.ask_batch_size, 1),
+        ("workers", 1 if workers is None else workers, 1),
         ("threads", 1 if threads is None else threads, 1), ("per_relation", per_relation or 1, 1),
     ):  # fmt: skip
         _check.whole(name, value, least)
@@ -165,7 +166,7 @@ def knowledge_study(
         "model": find_model(str(model), "model")[2], "facts": _digest(every), "templates": _digest_of(said),
         "bins": chosen_bins, "sizes": chosen_sizes, "seeds": seeds, "mixed": mixed, "per_relation": per_relation,
         "samples": samples, "sampled_facts": sampled_facts, "draw_tokens": draw_tokens, "seed": seed,
-        "asking": asdict(asking) | {"keep_models": None},
+        "asking": asdict(asking) | {"keep_models": None, "ask_batch_size": None},
     }  # fmt: skip
     if grades is not None and not (Path(grades) / IDENTITY).is_file():
         raise DataError(f"grades must be a folder of assay knowledge grade; {grades} has no {IDENTITY}.")
@@ -323,7 +324,13 @@ def _grade(
         "seed": work.seed, "resume": True,
     }  # fmt: skip
     with stage("grade", f"{len(every):,} facts{drawn}") as progress:
-        original = Transformer(work.model, device=asking.device, dtype=asking.dtype, threads=threads)
+        original = Transformer(
+            work.model,
+            batch_size=asking.ask_batch_size,
+            device=asking.device,
+            dtype=asking.dtype,
+            threads=threads,
+        )
         found = exact = grade(original, every, work.templates, samples=0, progress=progress, **options)
         both = None
         if samples:
