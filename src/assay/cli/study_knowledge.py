@@ -171,7 +171,7 @@ def study_knowledge(
     from assay.cli.output import open_folder, staged, write_csv
     from assay.errors import DataError
     from assay.report import write_page
-    from assay.study.knowledge import changed, knowledge_study, table, world_study, write_lines
+    from assay.study.knowledge import changed, knowledge_study, right_answers, table, world_study, write_lines
     from assay.study.knowledge.claims import claims
     from assay.study.knowledge.page import sections
     from assay.study.knowledge.tables import tables
@@ -217,7 +217,8 @@ def study_knowledge(
             samples=samples, sampled_facts=sampled_facts, draw_tokens=draw_tokens, grades=grades,
             asking=_asking(given), workers=workers, threads=threads, seed=seed, stage=talk.stage,
         )  # fmt: skip
-    rows, made, judged = table(result), tables(result), claims(result)
+    rows, made = table(result), tables(result)
+    judged = claims(result, rights=right_answers(folder, result))
     lists = changed(folder, result)
     with staged(folder) as stage:
         write_csv(stage / "results.csv", rows)
@@ -230,7 +231,7 @@ def study_knowledge(
         write_page(
             stage / "report.html",
             title="What did fine-tuning do to what the model knows?",
-            sections=sections(result, changed=lists),
+            sections=sections(result, judged, changed=lists),
         )
         counts = {"fine-tunings": len(rows)} | {
             name: sum(result["counts"][name]) for name in ("train", "ID", "OOD")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from assay.study.knowledge import published
-from assay.study.knowledge.claims import Claim, claims, common_size, interval
+from assay.study.knowledge.claims import Claim, Rights, claims, common_size, interval
 from tests.study.knowledge.made import accuracy, cell, study
 
 T2 = 4.302652729911275  # Student's t, 2 degrees of freedom, 97.5 % (any table)
@@ -115,9 +115,9 @@ def test_the_diagonal_is_against_the_best_rival() -> None:
 
 def test_unknown_data_is_held_against_the_original() -> None:
     cells = _cells({(0, 10): [30.0, 31.0, 32.0], (0, "all"): [10.0, 11.0, 12.0]})
-    (effect,) = _one(claims(_result(cells, original=20.0)), HURTS).effects
+    (effect,) = _one(claims(_result(cells, original=20.0)), HURTS, "ID, SFT prompt").effects
     assert (effect.what, effect.effect, effect.verdict) == ("original, SFT prompt", 9.0, "holds")
-    (effect,) = _one(claims(_result(cells, original=5.0)), HURTS).effects
+    (effect,) = _one(claims(_result(cells, original=5.0)), HURTS, "ID, SFT prompt").effects
     assert effect.verdict == "does not hold"
     missing = _one(claims(_result(cells)), HURTS)
     assert (missing.verdict, missing.why) == ("undecided", "it takes D0 and a score of the original")
@@ -176,3 +176,31 @@ def test_the_papers_own_table() -> None:
     middle = _numbers(_one(found, MIDDLE))
     assert middle["D2 over D0"][0] == pytest.approx(12.06, abs=0.02)
     assert middle["D2 over D4"][0] == pytest.approx(3.60, abs=0.02)
+
+
+def test_intervals_over_facts() -> None:
+    """Bin 4 of four facts, D4 right about all and D0 about three, under both seeds: seeds alone see no doubt."""
+    bins = {0: [None] * 4 + [75.0], 4: [None] * 4 + [100.0]}
+    cells = [cell(b, 8, seed, {"ID": values}) for b, values in bins.items() for seed in (0, 1)]
+    alone = next(e for e in _one(claims(_result(cells)), DIAGONAL).effects if e.what == "D4")
+    assert (alone.effect, alone.low, alone.high, alone.facts, alone.verdict) == (
+        25.0,
+        25.0,
+        25.0,
+        None,
+        "holds",
+    )
+    right = {f"D{b}-8-s{seed}": np.arange(4) < (3 if b == 0 else 4) for b in bins for seed in (0, 1)}
+    rights = {"ID": Rights(np.full(4, 4), right)}
+    both = next(e for e in _one(claims(_result(cells), rights=rights), DIAGONAL).effects if e.what == "D4")
+    # one fact in four adds 25: sd over facts of a sum of four is sqrt(4 * 25^2 * (1/4 * 3/4) * 4/3) = 25
+    assert both.facts == pytest.approx(1.959964 * 25, abs=1e-3)
+    assert (both.effect, both.low, both.high) == pytest.approx((25, 25 - 48.9991, 25 + 48.9991), abs=1e-3)
+    assert both.verdict == "undecided"
+
+
+def test_parts_of_facts_sum_to_the_accuracy() -> None:
+    rights = Rights(np.array([0, 0, 4, 4, 4]), {"D0-8-s0": np.array([True, False, True, True, False])})
+    assert rights.parts("D0-8-s0", "macro").sum() == pytest.approx((50 + 200 / 3) / 2)
+    assert rights.parts("D0-8-s0", 4).sum() == pytest.approx(200 / 3)
+    assert rights.parts("D0-8-s0", 2).sum() == 0

@@ -10,7 +10,7 @@ import pytest
 
 from assay.report import Section, write_page
 from assay.study.knowledge.claims import claims
-from assay.study.knowledge.page import claim_rows, sections
+from assay.study.knowledge.page import sections
 from tests.conftest import Open
 from tests.study.knowledge.made import cell, changed, study
 
@@ -34,7 +34,7 @@ def _by_heading(found: list[Section]) -> dict[str, Section]:
 
 def test_the_sections_of_a_whole_study() -> None:
     result = study()
-    found = _by_heading(sections(result, changed=changed(), seconds={"grade": 3.25}))
+    found = _by_heading(sections(result, claims(result), changed=changed(), seconds={"grade": 3.25}))
     assert list(found) == [
         "Which claims of the paper hold here",
         "Effects with their intervals",
@@ -90,24 +90,17 @@ def test_changes_are_means_over_seeds() -> None:
         }
         for seed, counts in enumerate([(4, 6, 0, 10), (2, 8, 4, 6)])
     ]
-    found = _by_heading(sections({"counts": {}, "original": {}, "cells": two}))
+    result: dict[str, Any] = {"counts": {}, "original": {}, "cells": two}
+    found = _by_heading(sections(result, claims(result)))
     (row,) = found["Facts kept, lost and gained, 8 examples"].table or ()
     assert [row[name] for name in ("test bin", "facts", "kept", "lost", "gained", "never")] == [
         "D4", 20, 15.0, 35.0, 10.0, 40.0,
     ]  # fmt: skip
 
 
-def test_every_effect_is_a_row() -> None:
-    found = claims(study())
-    rows = claim_rows(found)
-    assert len(rows) == sum(len(claim.effects) for claim in found)
-    assert rows[0]["claim"] == "A small scale is best"
-    assert len({tuple(row) for row in rows}) == 1
-
-
 @pytest.mark.parametrize("name", POOR)
 def test_poor_results_have_a_page(name: str, tmp_path: Path) -> None:
-    found = _by_heading(sections(POOR[name]))
+    found = _by_heading(sections(POOR[name], claims(POOR[name])))
     assert all(one.figure is None or one.figure.data for one in found.values())
     write_page(tmp_path / "page.html", title="Poor", sections=list(found.values()))
 
@@ -115,7 +108,11 @@ def test_poor_results_have_a_page(name: str, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    write_page(path, title="Knowledge", sections=sections(study(), changed=changed(), seconds={"grade": 1.0}))
+    write_page(
+        path,
+        title="Knowledge",
+        sections=sections(study(), claims(study()), changed=changed(), seconds={"grade": 1.0}),
+    )
     return path
 
 

@@ -8,7 +8,16 @@
 """
 
 from assay.study.knowledge.cells import Asking, write_lines
-from assay.study.knowledge.lists import answers_of_cell, changed, table
+from assay.study.knowledge.lists import answers_of_cell, changed, right_answers, table
 from assay.study.knowledge.study import knowledge_study, world_study
 
-__all__ = ["Asking", "answers_of_cell", "changed", "knowledge_study", "table", "world_study", "write_lines"]
+__all__ = [
+    "Asking",
+    "answers_of_cell",
+    "changed",
+    "knowledge_study",
+    "right_answers",
+    "table",
+    "world_study",
+    "write_lines",
+]

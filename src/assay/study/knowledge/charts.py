@@ -48,10 +48,11 @@ def effects(found: Sequence[Claim]) -> Any:
         rows=len(names), cols=1, shared_xaxes=True, subplot_titles=names, row_heights=heights,
         vertical_spacing=40 / (height - 130),
     )  # fmt: skip
-    tests = list(dict.fromkeys(claim.on for claim in drawn))
+    tests = list(dict.fromkeys(claim.on.partition(",")[0] for claim in drawn))
     shown = set[str]()
     for claim in drawn:
-        number = tests.index(claim.on)
+        test = claim.on.partition(",")[0]
+        number = tests.index(test)
         figure.add_scatter(
             x=[effect.effect for effect in claim.effects],
             y=[effect.what for effect in claim.effects],
@@ -61,16 +62,16 @@ def effects(found: Sequence[Claim]) -> Any:
             },
             mode="markers",
             marker={"size": 9, "symbol": SYMBOLS[number], "color": COLORS[number]},
-            name=claim.on,
-            legendgroup=claim.on,
-            offsetgroup=claim.on,
-            showlegend=claim.on not in shown,
+            name=test,
+            legendgroup=test,
+            offsetgroup=test,
+            showlegend=test not in shown,
             orientation="h",
             hovertemplate="%{y}: %{x:+.2f} points<extra>" + claim.on + "</extra>",
             row=names.index(claim.name) + 1,
             col=1,
         )
-        shown.add(claim.on)
+        shown.add(test)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     figure.update_xaxes(zeroline=True, zerolinewidth=2, zerolinecolor=GREY)
     figure.update_xaxes(title_text="points, positive as claimed", row=len(names), col=1)

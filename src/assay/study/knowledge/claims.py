@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from assay.knowledge.intervals import Floats, rank_correlation
+from assay.knowledge.intervals import Floats, Ints, rank_correlation
 from assay.study.knowledge.tables import (
     ALL,
     BINS,
     DIVERGENCES,
     MIXED,
+    PROMPTS,
     Result,
     Value,
     accuracy,
     label,
     of_accuracy,
-    originals,
     over_seeds,
     size_label,
     sizes,
@@ -35,7 +37,26 @@ RESAMPLES = 2000
 FEWEST_GROUPS = 4  # bins x sizes, for a correlation
 MIDDLE = (1, 2, 3)
 
-Seeds = Mapping[int, float]
+# by seed: a value, and where answers are given what each fact of the test set adds to it
+Seeds = Mapping[int, Floats]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rights:
+    """Which facts of a test set were answered rightly: their `bins`, and `right` by the name of a cell or, of the
+    original, of a way of asking."""
+
+    bins: Ints
+    right: Mapping[str, NDArray[np.bool_]]
+
+    def parts(self, name: str, category: int | str) -> Floats:
+        """Return what each fact adds to "macro" or to a bin's accuracy, in points."""
+        counts = np.bincount(self.bins, minlength=len(BINS))
+        if category == "macro":
+            weights = 1 / (np.count_nonzero(counts) * counts[self.bins])
+        else:
+            weights = np.where(self.bins == category, 1 / max(1, counts[int(category)]), 0.0)
+        return np.asarray(100 * weights * self.right[name])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +64,8 @@ class Effect:
     """One number that a claim is about, its interval of 95 %, and what it says of the claim.
 
     `effect` is positive where the claim holds, except for a correlation, which the claim wants below 0. `low` and
-    `high` are None where one seed leaves no interval. `n`: seeds, or for a correlation groups of cells.
+    `high` are None where one seed leaves no interval. `n`: seeds, or for a correlation groups of cells. `facts`: half
+    the width that the interval would have over facts alone, None where it is over seeds alone.
     """
 
     what: str
@@ -51,6 +73,7 @@ class Effect:
     low: float | None
     high: float | None
     n: int
+    facts: float | None
     verdict: Verdict
 
 
@@ -72,13 +95,16 @@ class Claim:
     effects: tuple[Effect, ...]
 
 
-def claims(result: Result) -> list[Claim]:
-    """Return the paper's claims with effects, intervals over seeds, and verdicts.
+def claims(result: Result, *, rights: Mapping[str, Rights] | None = None) -> list[Claim]:
+    """Return the paper's claims with effects, intervals over seeds and facts, and verdicts.
 
     Parameters
     ----------
     result : mapping
         As in `assay.study.knowledge.tables.tables`.
+    rights : mapping from str to Rights, optional
+        By test set, which facts each cell and the original had right: see `assay.study.knowledge.right_answers`.
+        Without it intervals of accuracies are over seeds alone: too narrow where bins hold few facts.
 
     Returns
     -------
@@ -92,9 +118,11 @@ def claims(result: Result) -> list[Claim]:
     Intervals are Student's over one difference a seed, cells of one seed paired: sizes nest within a seed. Where the
     best of several is compared (a peak, a rival), it is chosen for each seed by the means of the other seeds, so that
     the choice does not favour it (with one seed, by that seed). The correlation's interval is a bootstrap
-    (percentiles) of training bin x size groups, all seeds of a group together, since they are alike. Intervals cover
-    other seeds: other random subsets and orders, not other facts, models or templates. No correction for the number
-    of claims.
+    (percentiles) of training bin x size groups, all seeds of a group together, since they are alike. With `rights`
+    the half-width of an accuracy's interval is sqrt(a^2 + b^2): a of seeds, and b = 1.96 standard errors over facts,
+    drawn within each bin, of the difference averaged over seeds. So intervals cover other random subsets and orders
+    of training, and other test facts of these relations; not other models, worlds or templates. Divergences have
+    seeds alone. No correction for the number of claims.
 
     Bins are compared with each other at the largest size that every bin fills to nine tenths, since another size is
     another effect; a bin with itself at all sizes, "all" too. Source: Ye et al., EMNLP 2025, arXiv 2509.16596, which
@@ -102,13 +130,9 @@ def claims(result: Result) -> list[Claim]:
     """
     found = list[Claim]()
     for test in tested(result):
-        found += [
-            _peak(result, test),
-            _middle(result, test),
-            _gap(result, test),
-            _diagonal(result, test),
-            _hurts(result, test),
-        ]
+        of = (rights or {}).get(test)
+        found += [one(result, test, of) for one in (_peak, _middle, _gap, _diagonal)]
+        found += _hurts(result, test, of)
     for on, value in DIVERGENCES.items():
         if any(value(cell) is not None for cell in result["cells"]):
             found += [_falls(result, on, value), _rises(result, on, value)]
@@ -138,14 +162,54 @@ def interval(differences: Sequence[float]) -> tuple[float, float] | None:
     return middle - half, middle + half
 
 
-def _effect(what: str, upper: Seeds, lower: Seeds) -> Effect | None:
+def _scores(
+    result: Result,
+    test: str,
+    rights: Rights | None,
+    trained: int | str,
+    size: int | str,
+    category: int | str = "macro",
+) -> Seeds:
+    """Return the accuracy of a training bin and size on a test set, or on one of its bins, by seed."""
+    return {
+        seed: _with(value, rights, f"{label(trained)}-{size}-s{seed}", category)
+        for seed, value in over_seeds(result, trained, size, accuracy(test, category)).items()
+    }
+
+
+def _with(value: float, rights: Rights | None, name: str, category: int | str = "macro") -> Floats:
+    return np.array([value]) if rights is None else np.concatenate([[value], rights.parts(name, category)])
+
+
+def _values(values: Mapping[int, float]) -> Seeds:
+    return {seed: np.array([value]) for seed, value in values.items()}
+
+
+def _minus(upper: Seeds, lower: Seeds) -> Seeds:
     """Return upper - lower over the seeds that both have."""
-    differences = [upper[seed] - lower[seed] for seed in upper if seed in lower]
+    return {seed: upper[seed] - lower[seed] for seed in upper if seed in lower}
+
+
+def _effect(what: str, upper: Seeds, lower: Seeds, rights: Rights | None = None) -> Effect | None:
+    """Return upper - lower over the seeds that both have, with its interval."""
+    differences = _minus(upper, lower)
     if not differences:
         return None
-    bounds = interval(differences)
-    low, high = bounds or (None, None)
-    return Effect(what, float(np.mean(differences)), low, high, len(differences), _judged(low, high))
+    table = np.array(list(differences.values()))
+    middle, bounds = float(table[:, 0].mean()), interval(table[:, 0].tolist())
+    facts = None if rights is None else _half_of_facts(table[:, 1:].mean(axis=0), rights.bins)
+    low, high = None, None
+    if bounds is not None:
+        half = float(np.hypot((bounds[1] - bounds[0]) / 2, facts or 0.0))
+        low, high = middle - half, middle + half
+    return Effect(what, middle, low, high, len(differences), facts, _judged(low, high))
+
+
+def _half_of_facts(parts: Floats, bins: Ints) -> float:
+    """Return half of the interval of a sum over facts, for other facts of the same bins."""
+    each = [parts[bins == at] for at in np.unique(bins)]
+    variance = sum(len(part) * float(part.var(ddof=1)) for part in each if len(part) > 1)
+    return float(NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * np.sqrt(variance))
 
 
 def _judged(low: float | None, high: float | None) -> Verdict:
@@ -157,11 +221,11 @@ def _judged(low: float | None, high: float | None) -> Verdict:
 def _best(options: Sequence[Seeds]) -> Seeds:
     """Return for each seed the value of the option that is best by the other seeds' means."""
     seeds = sorted(set.intersection(*(set(option) for option in options)))
-    table = np.array([[option[seed] for seed in seeds] for option in options])
-    if len(seeds) < 2:
-        return dict(zip(seeds, table.max(axis=0).tolist(), strict=True)) if seeds else {}
-    others = table.sum(axis=1, keepdims=True) - table
-    return dict(zip(seeds, table[others.argmax(axis=0), range(len(seeds))].tolist(), strict=True))
+    if not seeds:
+        return {}
+    table = np.array([[option[seed][0] for seed in seeds] for option in options])
+    others = table if len(seeds) == 1 else table.sum(axis=1, keepdims=True) - table
+    return {seed: options[at][seed] for seed, at in zip(seeds, others.argmax(axis=0).tolist(), strict=True)}
 
 
 def _claim(
@@ -203,13 +267,13 @@ def _by_examples(result: Result, trained: int | str) -> list[int | str]:
     return [found[count] for count in sorted(found)]
 
 
-def _peak(result: Result, test: str) -> Claim:
+def _peak(result: Result, test: str, rights: Rights | None) -> Claim:
     effects = []
     for trained in (b for b in trained_bins(result) if b != MIXED):
         own = _by_examples(result, trained)
-        values = [over_seeds(result, trained, size, accuracy(test)) for size in own]
+        values = [_scores(result, test, rights, trained, size) for size in own]
         if len(own) > 1 and all(values):
-            effects.append(_effect(label(trained), _best(values[:-1]), values[-1]))
+            effects.append(_effect(label(trained), _best(values[:-1]), values[-1], rights))
     return _claim(
         "A small scale is best",
         test,
@@ -225,26 +289,26 @@ def _peak(result: Result, test: str) -> Claim:
 def _mean_of(options: Sequence[Seeds]) -> Seeds:
     """Return the mean of several options for each seed that all have."""
     seeds = sorted(set.intersection(*(set(option) for option in options)))
-    return {seed: float(np.mean([option[seed] for option in options])) for seed in seeds}
+    return {seed: np.mean([option[seed] for option in options], axis=0) for seed in seeds}
 
 
-def _middle_of(result: Result, test: str, size: int) -> tuple[str, Seeds] | None:
+def _middle_of(result: Result, test: str, rights: Rights | None, size: int) -> tuple[str, Seeds] | None:
     """Return D2's accuracy, or where it was not trained the mean of D1 and D3, and what it is."""
     bins = [2] if 2 in trained_bins(result) else [b for b in MIDDLE if b in trained_bins(result)]
-    values = [over_seeds(result, b, size, accuracy(test)) for b in bins]
+    values = [_scores(result, test, rights, b, size) for b in bins]
     if not bins or not all(values):
         return None
     return " and ".join(map(label, bins)), _mean_of(values)
 
 
-def _middle(result: Result, test: str) -> Claim:
+def _middle(result: Result, test: str, rights: Rights | None) -> Claim:
     size = common_size(result)
-    middle = None if size is None else _middle_of(result, test, size)
+    middle = None if size is None else _middle_of(result, test, rights, size)
     effects = []
     if size is not None and middle is not None:
         for end in (0, 4):
-            other = over_seeds(result, end, size, accuracy(test))
-            effects.append(_effect(f"{middle[0]} over {label(end)}", middle[1], other))
+            other = _scores(result, test, rights, end, size)
+            effects.append(_effect(f"{middle[0]} over {label(end)}", middle[1], other, rights))
     return _claim(
         "Mid-mastery data is best",
         test,
@@ -256,22 +320,18 @@ def _middle(result: Result, test: str) -> Claim:
     )
 
 
-def _gap(result: Result, test: str) -> Claim:
+def _gap(result: Result, test: str, rights: Rights | None) -> Claim:
     size = common_size(result)
     smallest = next((s for s in sizes(result) if s != ALL), None)
     effects = []
     if size is not None and isinstance(smallest, int) and smallest < size:
-        large, small = _middle_of(result, test, size), _middle_of(result, test, smallest)
+        large, small = _middle_of(result, test, rights, size), _middle_of(result, test, rights, smallest)
         if large is not None and small is not None:
             gaps = [
-                {
-                    seed: value - worst[seed]
-                    for seed, value in middle[1].items()
-                    if seed in (worst := over_seeds(result, 0, s, accuracy(test)))
-                }
+                _minus(middle[1], _scores(result, test, rights, 0, s))
                 for middle, s in ((large, size), (small, smallest))
             ]
-            effects.append(_effect(f"{large[0]} over D0", gaps[0], gaps[1]))
+            effects.append(_effect(f"{large[0]} over D0", gaps[0], gaps[1], rights))
     return _claim(
         "The gap grows with scale",
         test,
@@ -283,17 +343,17 @@ def _gap(result: Result, test: str) -> Claim:
     )
 
 
-def _diagonal(result: Result, test: str) -> Claim:
+def _diagonal(result: Result, test: str, rights: Rights | None) -> Claim:
     size = common_size(result)
     bins = [b for b in trained_bins(result) if isinstance(b, int)]
     effects = []
     for own in bins if len(bins) > 1 else ():
         if size is None:
             break
-        values = {b: over_seeds(result, b, size, accuracy(test, own)) for b in bins}
+        values = {b: _scores(result, test, rights, b, size, own) for b in bins}
         if all(values.values()):
             rival = _best([values[b] for b in bins if b != own])
-            effects.append(_effect(label(own), values[own], rival))
+            effects.append(_effect(label(own), values[own], rival, rights))
     return _claim(
         "Each bin is best on itself",
         test,
@@ -306,26 +366,29 @@ def _diagonal(result: Result, test: str) -> Claim:
     )
 
 
-def _hurts(result: Result, test: str) -> Claim:
-    effects = []
-    sizes_of_d0 = _by_examples(result, 0)
-    if sizes_of_d0:
-        largest = sizes_of_d0[-1]
-        tuned = over_seeds(result, 0, largest, accuracy(test))
-        for said, found in originals(result, test).items():
-            before = of_accuracy(found)
-            if before is not None:
-                effects.append(_effect(f"original, {said}", dict.fromkeys(tuned, before), tuned))
-    return _claim(
-        "D0 data hurts",
-        test,
-        says="Training on D0 at a large scale makes closed-book answers worse.",
-        reading="The paper gives no score of the original: it compares tuned models with each other. Asked in the SFT "
-        "prompt, which it has not learnt, the original shows less than it knows.",
-        tested="The original minus D0 at its largest size, for each way of asking the original.",
-        effects=effects,
-        missing="it takes D0 and a score of the original",
-    )
+def _hurts(result: Result, test: str, rights: Rights | None) -> list[Claim]:
+    """Return a claim for each way of asking the original, since they disagree."""
+    own = _by_examples(result, 0)
+    tuned = _scores(result, test, rights, 0, own[-1]) if own else {}
+    effects: dict[str, Effect | None] = {}
+    for way, said in PROMPTS.items():
+        value = of_accuracy((result["original"].get(way) or {}).get(test))
+        if value is not None:
+            before = dict.fromkeys(tuned, _with(value, rights, way))
+            effects[f"{test}, {said}"] = _effect(f"original, {said}", before, tuned, rights)
+    return [
+        _claim(
+            "D0 data hurts",
+            on,
+            says="Training on D0 at a large scale makes closed-book answers worse.",
+            reading="The paper gives no score of the original: it compares tuned models with each other. Asked in the "
+            "SFT prompt, which it has not learnt, the original shows less than it knows.",
+            tested="The original minus D0 at its largest size, for each way of asking the original.",
+            effects=[effect],
+            missing="it takes D0 and a score of the original",
+        )
+        for on, effect in (effects or {test: None}).items()
+    ]
 
 
 def _falls(result: Result, on: str, value: Value) -> Claim:
@@ -333,7 +396,7 @@ def _falls(result: Result, on: str, value: Value) -> Claim:
     for trained in (b for b in trained_bins(result) if b != MIXED):
         own = _by_examples(result, trained)
         if len(own) > 2:
-            first, second = (over_seeds(result, trained, size, value) for size in own[:2])
+            first, second = (_values(over_seeds(result, trained, size, value)) for size in own[:2])
             effects.append(_effect(label(trained), first, second))
     return _claim(
         "Divergence falls at first",
@@ -349,26 +412,18 @@ def _falls(result: Result, on: str, value: Value) -> Claim:
 
 def _rises(result: Result, on: str, value: Value) -> Claim:
     effects = []
-    rise: dict[int, Seeds] = {}
-    for trained in (b for b in BINS if b in trained_bins(result)):
+    for trained in (b for b in (0, 1) if b in trained_bins(result)):
         own = _by_examples(result, trained)
         if len(own) > 1:
-            small = over_seeds(result, trained, own[0], value)
-            large = over_seeds(result, trained, own[-1], value)
-            rise[trained] = {seed: large[seed] - small[seed] for seed in large if seed in small}
-            if trained in (0, 1):
-                effects.append(_effect(f"{label(trained)} rises", large, small))
+            small, large = (_values(over_seeds(result, trained, size, value)) for size in (own[0], own[-1]))
+            effects.append(_effect(f"{label(trained)} rises", large, small))
     size, smallest = common_size(result), next(iter(sizes(result)), None)
     if size is not None and smallest != size and smallest is not None:
-        grown = [
-            {
-                seed: last - first[seed]
-                for seed, last in over_seeds(result, b, size, value).items()
-                if seed in (first := over_seeds(result, b, smallest, value))
-            }
+        grown = {
+            b: _minus(*(_values(over_seeds(result, b, at, value)) for at in (size, smallest)))
             for b in (0, 1, 4)
-        ]
-        effects += [_effect(f"{label(b)} more than D4", grown[b], grown[2]) for b in (0, 1)]
+        }
+        effects += [_effect(f"{label(b)} more than D4", grown[b], grown[4]) for b in (0, 1)]
     return _claim(
         "Divergence rises, most for D0 and D1",
         on,
@@ -420,7 +475,7 @@ def _correlation(groups: Sequence[Floats]) -> Effect | None:
     drawn = np.array([of(rows) for rows in draws.tolist()])
     drawn = drawn[~np.isnan(drawn)]
     low, high = (float(q) for q in np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
-    return Effect("all cells", found, low, high, len(groups), _judged(-high, -low))
+    return Effect("all cells", found, low, high, len(groups), None, _judged(-high, -low))
 
 
 def _at(size: int | str | None) -> str:

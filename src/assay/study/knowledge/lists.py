@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from assay.knowledge import CATEGORIES, read_facts
 from assay.study.knowledge.cells import ANSWERS, ASKED, TESTS, read_lines
+from assay.study.knowledge.claims import Rights
 from assay.study.knowledge.grid import GridCell
 from assay.study.knowledge.scores import PAPER, SAME
+from assay.study.knowledge.tables import PROMPTS
 
 Row = dict[str, Any]
 KINDS = ("lost", "gained")
@@ -95,3 +99,28 @@ def _tested(output: str | Path, result: Mapping[str, Any]) -> Iterator[tuple[str
         for row in answers_of_cell(output, cell):
             if row["set"] in TESTS:
                 yield cell_of(cell).name, row
+
+
+def right_answers(output: str | Path, result: Mapping[str, Any]) -> dict[str, Rights]:
+    """Return which test facts each cell, and the original in each way of asking, had right, by test set.
+
+    As `claims` takes it, for intervals over facts. One byte a fact and cell in memory.
+    """
+    folder = Path(output)
+    files = {way: folder / "original" / f"{way}.jsonl" for way in PROMPTS}
+    files |= {cell_of(one).name: folder / "cells" / cell_of(one).name / ANSWERS for one in result["cells"]}
+    bins: dict[str, dict[str, int]] = {name: {} for name in TESTS}
+    right: dict[str, dict[str, Any]] = {name: {} for name in TESTS}
+    for name, file in files.items():
+        said: dict[str, dict[str, bool]] = {test: {} for test in TESTS}
+        for row in read_lines(file):
+            if row["set"] in TESTS:
+                said[row["set"]][row["id"]] = row["right"]
+                bins[row["set"]].setdefault(row["id"], row["bin"])
+        for test in TESTS:
+            right[test][name] = np.array([said[test][id] for id in bins[test]], dtype=bool)
+    return {
+        test: Rights(np.array(list(bins[test].values()), dtype=np.int64), right[test])
+        for test in TESTS
+        if bins[test]
+    }

@@ -9,7 +9,7 @@ from typing import Any
 from assay.report import Section
 from assay.study.knowledge import published
 from assay.study.knowledge.charts import CHANGES, against, bin_map, changes, effects, over_examples, signed
-from assay.study.knowledge.claims import Claim, claims, common_size
+from assay.study.knowledge.claims import Claim, common_size
 from assay.study.knowledge.tables import (
     BINS,
     DIVERGENCES,
@@ -36,6 +36,7 @@ LISTED = 20  # facts of a bin in a list
 
 def sections(
     result: Result,
+    judged: Sequence[Claim],
     *,
     changed: Mapping[str, Sequence[Row]] | None = None,
     seconds: Mapping[str, float] | None = None,
@@ -46,6 +47,8 @@ def sections(
     ----------
     result : mapping
         What `knowledge_study` returns.
+    judged : sequence of Claim
+        What `claims` says of it.
     changed : mapping, optional
         The facts ``lost`` and ``gained``, with what was said: see `assay.study.knowledge.changed`.
     seconds : mapping from str to float, optional
@@ -57,13 +60,12 @@ def sections(
         For `assay.report.write_page`.
     """
     made = tables(result)
-    found = claims(result)
-    out = [*_verdicts(found), _curves(result, made["sizes"])]
+    out = [*_verdicts(judged), _curves(result, made["sizes"])]
     out += [_map(result, size, made[f"bins-{size}"]) for size in reversed(sizes(result))]
     out += _divergence(result, made.get("kl", []))
     out += _changes(result)
     out += [_listed(kind, rows) for kind, rows in (changed or {}).items() if rows]
-    out.append(_explained(found))
+    out.append(_explained(judged))
     out += _beside_the_paper(result)
     out += [_before(result), *_trained(made), _counts(made.get("counts", [])), *_agreement(result)]
     left_out = [dict(row) | {"bin": label(row["bin"])} for row in result.get("left_out") or ()]
@@ -79,25 +81,14 @@ def sections(
     return [*out, Section("Settings", table=settings)]
 
 
-def claim_rows(found: Sequence[Claim]) -> list[Row]:
-    """Return a row an effect of every claim, for a file."""
-    return [
-        {
-            "claim": claim.name, "on": claim.on, "effect of": effect.what, "effect": effect.effect, "low": effect.low,
-            "high": effect.high, "n": effect.n, "unit": claim.unit, "says": effect.verdict, "claim is": claim.verdict,
-        }
-        for claim in found
-        for effect in claim.effects
-    ]  # fmt: skip
-
-
 def _verdicts(found: Sequence[Claim]) -> list[Section]:
     """Return the verdicts, and every effect in points with its interval."""
     text = (
         "Each claim of the paper, tested on the models of this study. It holds where every effect's interval lies on "
-        "the claimed side, does not hold where one lies on the other, and is undecided else. Intervals are of 95 %, "
-        "Student's over seeds (other random subsets and orders, not other facts or models); of a correlation, a "
-        "bootstrap over groups of cells. What the paper says, and what may honestly be read from its figures, is below."
+        "the claimed side, does not hold where one lies on the other, and is undecided else. Intervals are of 95 %: "
+        "of accuracies over seeds (other subsets and orders of training) and over the test facts of each bin, of "
+        "divergences over seeds, of a correlation over groups of cells; none of them over other models. What the paper "
+        "says, and what may honestly be read from its figures, is below."
     )
     rows = [
         {
