@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from assay.errors import DataError
-from assay.knowledge import Answered, Question, ask, read_answers, read_outputs, write_answers
+from assay.knowledge import MATCHERS, Answered, Question, ask, read_answers, read_outputs, write_answers
 from assay.knowledge import evaluate as room
 from assay.knowledge.models import Transformer
 from tests.knowledge.models.made import (
@@ -211,7 +211,7 @@ def test_what_cannot_be_asked_is_refused(model: Transformer, tmp_path: Path) -> 
         ),
         (
             lambda: ask(model, QUESTIONS, rule="same"),
-            "rule must be one of contains, word, first, exact; got 'same'",
+            f"rule must be one of {', '.join(MATCHERS)}; got 'same'",
         ),
         (
             lambda: ask(Spoken(""), QUESTIONS, prompting="plain"),

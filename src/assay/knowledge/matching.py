@@ -215,7 +215,7 @@ def side_by_side(pairs: Iterable[tuple[Question, str]]) -> list[RuleHits]:
     >>> question = Question("1", "Paris Hilton", "P19", "Where was Paris Hilton born?", ("New York City",))
     >>> rows = side_by_side([(question, "New York City"), (question, "She was born in New York City.")])
     >>> [(row.rule, row.hits) for row in rows]
-    [('contains', 2), ('word', 2), ('first', 1), ('exact', 1)]
+    [('contains', 2), ('word', 2), ('first', 1), ('begins', 1), ('exact', 1)]
     """
     counts = {rule: [0, 0, 0] for rule in MATCHERS}
     outputs, last = 0, None

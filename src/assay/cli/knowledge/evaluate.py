@@ -91,7 +91,11 @@ def evaluate(
     ] = "none",
     rule: Annotated[
         str,
-        flag("--rule", help="When an output has the answer: contains, word, first or exact.", panel=METHOD),
+        flag(
+            "--rule",
+            help="When an output has the answer: contains, word, first, begins or exact.",
+            panel=METHOD,
+        ),
     ] = "contains",
     max_tokens: Annotated[int, flag("--max-tokens", help="Of an answer, at most.", panel=METHOD)] = 16,
     gold: Annotated[
