@@ -44,7 +44,7 @@ def pretrain(
     Parameters
     ----------
     world : World
-        Its texts are read once, in their order, each with ``</s>`` after it, packed into rows.
+        Its texts are read once, in their order, packed into rows with nothing between them.
     output : str or Path
         Folder for the model (safetensors), its tokenizer with the world's prompt as chat template, and
         ``pretraining.json``: plan, losses, versions, seconds. A folder that has it is complete.
@@ -204,7 +204,7 @@ def _make_model(world: World, tokenizer: Any) -> Any:
 def _rows(world: World, tokenizer: Any) -> NDArray[np.int64]:
     """Return the texts as rows of tokens, one after the other; what does not fill the last row is left out."""
     lines = tokenizer(list(world.texts))["input_ids"]
-    ids = np.array([token for line in lines for token in (*line, tokenizer.eos_token_id)], dtype=np.int64)
+    ids = np.array([token for line in lines for token in line], dtype=np.int64)
     size = world.plan.row_tokens
     if len(ids) < size:
         raise DataError(f"row_tokens must be <= {len(ids)}, the tokens of all texts; got {size}.")
