@@ -115,6 +115,7 @@ def study(
                 {"low": 0.01, "high": 1.0, "facts": 60, "exact": 0.41, "sampled": 0.43, "standard_error": 0.03},
             ],
         },
+        "world": {"plan": {"facts": 150}, "seed": 0, "mean_score_by_exposure": {"0": 0.03, "6": 0.2, "400": 0.98}},
         "left_out": [{"bin": "mixed", "size": "all", "reason": "whole bins differ in size"}],
         "notes": ["ID: 1,000 of 9,555 facts, balanced over relations"],
         "cells": cells,

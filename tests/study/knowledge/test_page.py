@@ -54,6 +54,7 @@ def test_the_sections_of_a_whole_study() -> None:
         "Facts in each bin",
         "Exact and sampled mastery",
         "Calibration of the exact score",
+        "Mastery by how often a fact was told",
         "Left out",
         "Time",
         "Notes",
@@ -71,6 +72,10 @@ def test_the_sections_of_a_whole_study() -> None:
     assert beside.table is not None
     assert beside.table[2]["LLaMA-3-8B"] == 57.53
     assert beside.table[2]["lead over D0, LLaMA-3-8B"] == pytest.approx(12.06)
+    settings = found["Settings"].table
+    assert settings is not None
+    assert {"setting": "world.facts", "value": "150"} in settings
+    assert {"setting": "sizes", "value": "60, 240, all"} in settings
     lost = found["Facts lost"].table
     assert lost is not None
     assert [row["bin"] for row in lost[::20]] == ["D4", "D3", "D2", "D1", "D0"]

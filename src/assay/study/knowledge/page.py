@@ -68,6 +68,16 @@ def sections(
     out.append(_explained(judged))
     out += _beside_the_paper(result)
     out += [_before(result), *_trained(made), _counts(made.get("counts", [])), *_agreement(result)]
+    told = (result.get("world") or {}).get("mean_score_by_exposure")
+    if told:
+        out.append(
+            Section(
+                "Mastery by how often a fact was told",
+                text="Mean score of all facts of the world, by how often pre-training told them.",
+                table=[{"told": int(count), "mean score": score} for count, score in told.items()],
+                decimals=3,
+            )
+        )
     left_out = [dict(row) | {"bin": label(row["bin"])} for row in result.get("left_out") or ()]
     if left_out:
         out.append(Section("Left out", table=left_out))
@@ -77,8 +87,15 @@ def sections(
     notes = [{"note": str(note)} for note in result.get("notes") or ()]
     if notes:
         out.append(Section("Notes", table=notes))
-    settings = [{"setting": name, "value": value} for name, value in _flat(result.get("parameters") or {})]
+    given = (result.get("parameters") or {}) | {"world": (result.get("world") or {}).get("plan") or {}}
+    settings = [{"setting": name, "value": value} for name, value in _flat(given)]
     return [*out, Section("Settings", table=settings)]
+
+
+def _of(claim: Claim) -> str | None:
+    """Return how many of a claim's effects hold; None where it has none."""
+    held = sum(effect.verdict == "holds" for effect in claim.effects)
+    return f"{held} of {len(claim.effects)}" if claim.effects else None
 
 
 def _verdicts(found: Sequence[Claim]) -> list[Section]:
@@ -95,8 +112,7 @@ def _verdicts(found: Sequence[Claim]) -> list[Section]:
             "claim": claim.name,
             "on": claim.on,
             "verdict": claim.verdict.replace(" ", "\N{NO-BREAK SPACE}"),
-            "effects that hold": f"{sum(effect.verdict == 'holds' for effect in claim.effects)} of "
-            f"{len(claim.effects)}",
+            "effects that hold": _of(claim),
             "why undecided": claim.why or None,
         }
         for claim in found
