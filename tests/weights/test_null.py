@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assay.errors import DataError
-from assay.weights import closed_form, enrichment, null_shares, select, shrink
+from assay.weights import closed_form, enrichment, null_shares, select, shrink, shuffled
 from tests.golden import weights as golden
 
 
@@ -65,6 +65,25 @@ def test_a_sample_has_the_shares_of_the_null_and_a_factor_on_the_change_none():
     assert shares[0] == pytest.approx(shares[1], abs=2e-3)
     assert shares[0][:, 1:] == pytest.approx(null[:, 1:], abs=2e-3)
     assert shares[0][:, 0] == pytest.approx(null[:, 0], abs=0.15)  # sd .04 at 1 percent
+
+
+def test_shuffled_changes_of_weights_that_changed_in_proportion():
+    """Relative change is the same for all weights, so that a share of sum r tells of training; the null's does not."""
+    rng = np.random.default_rng(0)
+    p = rng.normal(0, 0.015, 400_000).astype(np.float32)
+    s = p * np.float32(1.002)
+    s[::2] = p[::2]
+    parts = [("a", 0, p[:100_000], s[:100_000]), ("a", 100_000, p[100_000:], s[100_000:])]
+    null = shuffled(lambda: parts, seed=3)
+    for (_, _, a, b), (_, _, again, moved), (_, _, _, same) in zip(parts, null(), null(), strict=True):
+        assert a is again
+        assert (moved == same).all()
+        assert np.sort(moved - a) == pytest.approx(np.sort(b - a), abs=4e-9)
+        assert ((moved == a) == (b == a)).mean() < 0.6
+    trained, chance = (select(one, [1, 20]).shares for one in (lambda: parts, null))
+    assert trained[:, 0] == pytest.approx([0.02, 0.4], abs=0.01)
+    assert chance[0, 0] > 0.5
+    assert select(null, [1]).groups[""].changed == pytest.approx(200_000, abs=9)  # some round to none
 
 
 def test_enrichment_of_the_paper_s_table():

@@ -23,7 +23,7 @@ Knows arrays and files; needs no torch.
 from assay.weights.change import Change, changes, grouped
 from assay.weights.checkpoint import Checkpoint, Tensor, open_checkpoint
 from assay.weights.lora import Adapter, open_adapter
-from assay.weights.null import closed_form, null_shares
+from assay.weights.null import closed_form, null_shares, shuffled
 from assay.weights.official import official_scores
 from assay.weights.pair import Match, Pair, open_pair
 from assay.weights.ranking import RANKINGS, Ranking, keys, spreads
@@ -80,6 +80,7 @@ __all__ = [
     "restore",
     "select",
     "shrink",
+    "shuffled",
     "spreads",
     "tally",
     "write_shrunk",
