@@ -291,7 +291,7 @@ def test_refusals(model: Transformer, tmp_path: Path) -> None:
         (lambda: grade(model, ask, TEMPLATES, exact=False, samples=0), "samples must be >= 1 without the exact score"),
         (lambda: grade(model, ask, TEMPLATES, leads=()), "leads must have at least one"),
         (lambda: grade(model, ask, TEMPLATES, temperature=0), "temperature must be > 0; got 0"),
-        (lambda: grade(model, ask, TEMPLATES, rule="begins"), "rule must be one of contains, word, first, exact"),
+        (lambda: grade(model, ask, TEMPLATES, rule="ends"), "rule must be one of contains, word, first, begins, exact"),
         (lambda: grade(model, ask, TEMPLATES, per_relation=0), "per_relation must be >= 1; got 0"),
         (lambda: grade(remote, ask, TEMPLATES), "exact must be left out for a model without probabilities; Remote"),
         (lambda: read_grades(tmp_path), "folder must be one that assay knowledge grade filled; .* has no grades.json"),

@@ -74,7 +74,7 @@ def test_what_is_printed_is_what_was_graded(assay: Assay, folder: Path) -> None:
     everything = json.loads(assay(*ask, *QUICK, "--resume", "--format", "json").out)
     assert [row["template"] for row in everything["by_template"]] == [*TEMPLATES["P1"], *TEMPLATES["P2"]]
     assert sum(row["facts"] for row in everything["by_relation"]) == 12
-    assert [row["rule"] for row in everything["by_rule"]] == ["contains", "word", "first", "exact"]
+    assert [row["rule"] for row in everything["by_rule"]] == ["contains", "word", "first", "begins", "exact"]
 
 
 def test_a_part_first_then_the_rest(assay: Assay, folder: Path) -> None:
