@@ -13,7 +13,16 @@ import pytest
 from assay.errors import DataError
 from assay.knowledge import Facts, Question, read_facts, read_grades
 from assay.knowledge.world import WorldPlan, make_world
-from assay.study.knowledge import Asking, answers_of_cell, changed, knowledge_study, table, world_study
+from assay.study.knowledge import (
+    Asking,
+    answers_of_cell,
+    changed,
+    knowledge_study,
+    right_answers,
+    table,
+    world_study,
+)
+from assay.study.knowledge.lists import cell_of
 
 MINI = WorldPlan(
     relations=2, ood_relations=1, facts=36, name_words=8, objects=5, ood_objects=4, templates=2,
@@ -117,6 +126,20 @@ def test_rows_and_lists(finished) -> None:
     lost = lists["lost"][0]
     assert lost["answers"][0] in lost["original"]
     assert lost["answers"][0] not in lost["tuned"].split()[:1]
+
+
+def test_right_answers_are_what_accuracies_are_made_of(finished) -> None:
+    folder, result = finished
+    rights = right_answers(folder, result)
+    for test, found in rights.items():
+        for cell in result["cells"]:
+            its = cell["accuracy"][test]
+            assert found.parts(cell_of(cell).name, "macro").sum() == pytest.approx(its["macro"])
+            for at, value in enumerate(its["bins"]):
+                assert found.parts(cell_of(cell).name, at).sum() == pytest.approx(value or 0)
+        for way in ("sft", "few_shot", "statement"):
+            assert found.parts(way, "macro").sum() == pytest.approx(result["original"][way][test]["macro"])
+    assert set(rights) == {"ID", "OOD"}
 
 
 def test_an_interrupted_study_goes_on_and_repeats_nothing(finished, tmp_path) -> None:
