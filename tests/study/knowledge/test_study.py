@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from assay.errors import DataError
-from assay.knowledge import Facts, Question, read_facts, read_grades
+from assay.knowledge import Facts, Question, matches, read_facts, read_grades
 from assay.knowledge.world import WorldPlan, make_world
 from assay.study.knowledge import (
     Asking,
@@ -85,6 +85,7 @@ def test_what_is_trained_on_is_of_the_bin_and_nests(finished) -> None:
 def test_every_number_of_a_cell_is_that_of_its_answers(finished) -> None:
     folder, result = finished
     before = {row["id"]: row["right"] for row in lines(folder / "original" / "statement.jsonl")}
+    asked = {one.id: one for one in read_facts(folder / "facts.jsonl").questions}
     for cell in result["cells"]:
         answers = answers_of_cell(folder, cell)
         assert [row["set"] for row in answers] == ["train"] * cell["taken"] + ["ID"] * 28 + ["OOD"] * 36
@@ -100,7 +101,9 @@ def test_every_number_of_a_cell_is_that_of_its_answers(finished) -> None:
             turned = cell["turned"][name]
             assert [sum(part) for part in zip(*turned.values(), strict=True)] == result["counts"][name]
             assert sum(turned["kept"]) + sum(turned["lost"]) == sum(before[row["id"]] for row in own)
-            assert sum(turned["kept"]) + sum(turned["gained"]) == sum(row["right"] for row in own)
+            # by `first`, as the original's statements; `right` is by `begins`
+            after = sum(matches(row["output"], asked[row["id"]], rule="first") for row in own)
+            assert sum(turned["kept"]) + sum(turned["gained"]) == after >= sum(row["right"] for row in own)
             assert all(row["kl"] > 0 for row in own)
         same = cell["kl"]["same"]
         assert 0 < same["jensen_shannon"] < min(same["tuned_original"], same["original_tuned"])
@@ -125,7 +128,7 @@ def test_rows_and_lists(finished) -> None:
         )
     lost = lists["lost"][0]
     assert lost["answers"][0] in lost["original"]
-    assert lost["answers"][0] not in lost["tuned"].split()[:1]
+    assert lost["answers"][0] not in lost["tuned"].split()[:2]
 
 
 def test_right_answers_are_what_accuracies_are_made_of(finished) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from assay.knowledge import CATEGORIES, read_facts
+from assay.knowledge import CATEGORIES, Question, read_facts
 from assay.study.knowledge.cells import ANSWERS, ASKED, TESTS, read_lines
 from assay.study.knowledge.claims import Rights
 from assay.study.knowledge.grid import GridCell
-from assay.study.knowledge.scores import PAPER, SAME
+from assay.study.knowledge.scores import PAPER, SAME, judged
 from assay.study.knowledge.tables import PROMPTS
 
 Row = dict[str, Any]
@@ -56,7 +56,8 @@ def changed(output: str | Path, result: Mapping[str, Any]) -> dict[str, list[Row
     """Return the test facts that any fine-tuning lost or gained, those of most fine-tunings first.
 
     Lost: the original is right when it goes on with a statement, the tuned model wrong in the prompt that it was tuned
-    on; gained: the other way round. So format counts, too: `gold_rank` in a cell's answers tells the two apart.
+    on; gained: the other way round. Both by the rule of the statements, so that a model is not wrong for an article; a
+    fact may still be known and not said: see `gold_rank` in a cell's answers.
 
     Parameters
     ----------
@@ -74,7 +75,8 @@ def changed(output: str | Path, result: Mapping[str, Any]) -> dict[str, list[Row
     asked = {one.id: one for one in read_facts(Path(output) / ASKED).questions}
     before = {row["id"]: row for row in read_lines(Path(output) / "original" / "statement.jsonl")}
     found: dict[str, dict[str, Row]] = {kind: {} for kind in KINDS}
-    for cell, row in _tested(output, result):
+    rule = result["parameters"]["asking"]["rule"]
+    for cell, row in _tested(output, result, asked, rule):
         was = before[row["id"]]
         if was["right"] != row["right"]:
             kind = "lost" if was["right"] else "gained"
@@ -94,9 +96,11 @@ def changed(output: str | Path, result: Mapping[str, Any]) -> dict[str, list[Row
     }
 
 
-def _tested(output: str | Path, result: Mapping[str, Any]) -> Iterator[tuple[str, Row]]:
+def _tested(
+    output: str | Path, result: Mapping[str, Any], asked: Mapping[str, Question], rule: str
+) -> Iterator[tuple[str, Row]]:
     for cell in result["cells"]:
-        for row in answers_of_cell(output, cell):
+        for row in judged(answers_of_cell(output, cell), asked, rule):
             if row["set"] in TESTS:
                 yield cell_of(cell).name, row
 

@@ -267,12 +267,10 @@ def _listed(kind: str, rows: Sequence[Row]) -> Section:
                 }
             )  # fmt: skip
     before, after = ("right", "wrong") if kind == "lost" else ("wrong", "right")
-    same = sum(row["original"].strip() == row["tuned"].strip() for row in rows)
-    said = f" Of {same:,} both said the same words: form was judged there, not knowledge." if same else ""
     return Section(
         f"Facts {kind}",
         text=f"Test facts that the original, asked by a statement, had {before} and a tuned model, in its own prompt, "
-        f"{after}: {len(rows):,} by any fine-tuning. Of each bin those of most fine-tunings, {LISTED} at most.{said}",
+        f"{after}: {len(rows):,} by any fine-tuning. Of each bin those of most fine-tunings, {LISTED} at most.",
         table=shown,
         folded=f"{len(shown):,} facts with what was said",
     )

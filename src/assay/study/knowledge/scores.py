@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from assay.errors import DataError
-from assay.knowledge import CATEGORIES, Answered, Grades, accuracy, gained_lost, majority_baseline
+from assay.knowledge import (
+    CATEGORIES,
+    Answered,
+    Grades,
+    Question,
+    accuracy,
+    gained_lost,
+    majority_baseline,
+    matches,
+)
 from assay.knowledge.models.transformer import Transformer
 from assay.knowledge.shift import paper_shift, shift
 from assay.knowledge.templates import Templates
@@ -102,6 +111,12 @@ def same_kl(
 def finite(value: float | None) -> float | None:
     """Return a number that JSON can hold."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def judged(rows: Iterable[Row], asked: Mapping[str, Question], rule: str) -> Iterator[Row]:
+    """Yield rows of answers, right or wrong by the rule of the original's statements."""
+    for row in rows:
+        yield row | {"right": matches(row["output"], asked[row["id"]], rule=rule)}
 
 
 def changes_of(before: Mapping[str, bool], rows: Iterable[Row]) -> dict[str, dict[str, list[int]]]:

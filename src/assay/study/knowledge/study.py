@@ -27,7 +27,7 @@ from assay.knowledge.templates import Templates
 from assay.knowledge.world import WORLDS, WorldPlan, make_world, pretrain
 from assay.study.knowledge.cells import ANSWERS, ASKED, BINS, CELL, ORIGINAL, Asking, Work, read_lines
 from assay.study.knowledge.grid import SETS, GridCell, balanced, checked, counts_of, grid, sets_of
-from assay.study.knowledge.scores import changes_of, majority_of
+from assay.study.knowledge.scores import changes_of, judged, majority_of
 from assay.training.presets import Preset, settings
 
 Progress = Callable[[int, int], None]
@@ -209,6 +209,7 @@ def knowledge_study(
     cells, left_out = planned()
     graded = read_json(folder / BINS)
     before = {row["id"]: row["right"] for row in read_lines(folder / "original" / "statement.jsonl")}
+    asked = {one.id: one for one in every}
     return {
         "parameters": parameters,
         "notes": notes,
@@ -216,7 +217,7 @@ def knowledge_study(
         "agreement": graded["agreement"],
         "original": read_json(folder / "original" / ORIGINAL),
         "majority": majority_of(sets, asking.rule),
-        "cells": [_finished(folder, cell, before) for cell in cells],
+        "cells": [_finished(folder, cell, before, asked, asking.rule) for cell in cells],
         "left_out": left_out,
     }
 
@@ -363,11 +364,14 @@ def _told(jobs: Sequence[GridCell | None]) -> str:
     return f"{original}{sum(job is not None for job in jobs)} fine-tunings"
 
 
-def _finished(folder: Path, cell: GridCell, before: Mapping[str, bool]) -> dict[str, Any]:
+def _finished(
+    folder: Path, cell: GridCell, before: Mapping[str, bool], asked: Mapping[str, Question], rule: str
+) -> dict[str, Any]:
     """Return what was written of a cell, without its seconds, with how many facts it kept, lost and gained."""
     found = dict(read_json(folder / "cells" / cell.name / CELL))
     del found["seconds"]
-    return found | {"turned": changes_of(before, read_lines(folder / "cells" / cell.name / ANSWERS))}
+    rows = judged(read_lines(folder / "cells" / cell.name / ANSWERS), asked, rule)
+    return found | {"turned": changes_of(before, rows)}
 
 
 def _digest(questions: Sequence[Question]) -> str:
