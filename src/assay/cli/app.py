@@ -25,6 +25,7 @@ from assay.cli import (
     study_knowledge,
     tables,
     train,
+    weights,
 )
 from assay.cli.console import nobody_reads
 
@@ -113,3 +114,11 @@ _knowledge = typer.Typer(
 for _command in knowledge.COMMANDS:
     _knowledge.command(_command.__name__.removeprefix("knowledge_"), cls=_Ending)(_command)
 app.add_typer(_knowledge, name="knowledge")
+
+_weights = typer.Typer(
+    help="Which weights fine-tuning moved: two models, streamed.",
+    no_args_is_help=True,
+)
+for _command in weights.COMMANDS:
+    _weights.command(_command.__name__.removeprefix("weights_"), cls=_Ending)(_command)
+app.add_typer(_weights, name="weights")

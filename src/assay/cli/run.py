@@ -73,6 +73,7 @@ def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli.ner.screen import screen
     from assay.cli.ner.train import ner_train
     from assay.cli.study_knowledge import study_knowledge
+    from assay.cli.weights.diff import weights_diff
 
     return {
         "select": select.select,
@@ -98,6 +99,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "world": world,
         "evaluate": evaluate,
         "knowledge_export": knowledge_export,
+        "weights_diff": weights_diff,
     }
 
 

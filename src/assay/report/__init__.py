@@ -2,7 +2,7 @@
 
 `page` turns sections (a heading, text, a plotly figure, a table) into the page; nothing is fetched when it is read.
 `findings` are the numbers of a pool and what was chosen from it, `selection` makes them sections, `plane` and `map`
-draw rows, `scatter` sets, `tables` shows any other results, `conflicts` the cards of
+draw rows, `scatter` sets, `weights` what moved in a model, `tables` shows any other results, `conflicts` the cards of
 `assay ner screen`, `atlas` writes the rows for embedding-atlas.
 """
 
@@ -13,6 +13,7 @@ from assay.report.page import Section, write_page
 from assay.report.plane import PLANES, plane
 from assay.report.selection import sections
 from assay.report.tables import result_sections
+from assay.report.weights import weights_sections
 
 __all__ = [
     "PLANES",
@@ -25,6 +26,7 @@ __all__ = [
     "plane",
     "result_sections",
     "sections",
+    "weights_sections",
     "write_atlas",
     "write_cards_page",
     "write_page",

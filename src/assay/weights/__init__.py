@@ -16,17 +16,21 @@
 - `shares`: what a selection holds of all changes, and of each layer or module; `shrink`: the control without ranking;
 - `restore`: the tuned model with what a selection takes set back, written for all percents in one pass;
 - `null`: the shares that it would hold had nothing been learnt.
+- `null`: the shares that it would hold had nothing been learnt, by formula; `redrawn`, with the real weights;
+- `diff`: all of this of one pair, as rows.
 
 Knows arrays and files; needs no torch.
 """
 
 from assay.weights.change import Change, changes, grouped
 from assay.weights.checkpoint import Checkpoint, Tensor, open_checkpoint
+from assay.weights.diff import PERCENTS, Diff, diff
 from assay.weights.lora import Adapter, open_adapter
 from assay.weights.null import closed_form, null_shares, shuffled
 from assay.weights.official import official_scores
 from assay.weights.pair import Match, Pair, open_pair
 from assay.weights.ranking import RANKINGS, Ranking, keys, spreads
+from assay.weights.redrawn import NULLS, drawn_spread, redrawn
 from assay.weights.regions import (
     ARCHITECTURES,
     REGIONS,
@@ -46,6 +50,8 @@ from assay.weights.threshold import select
 
 __all__ = [
     "ARCHITECTURES",
+    "NULLS",
+    "PERCENTS",
     "RANKINGS",
     "REGIONS",
     "SCOPES",
@@ -53,6 +59,7 @@ __all__ = [
     "Architecture",
     "Change",
     "Checkpoint",
+    "Diff",
     "Group",
     "Match",
     "Pair",
@@ -65,6 +72,8 @@ __all__ = [
     "architecture_of",
     "changes",
     "closed_form",
+    "diff",
+    "drawn_spread",
     "enrichment",
     "grouped",
     "keys",
@@ -76,6 +85,7 @@ __all__ = [
     "open_checkpoint",
     "open_pair",
     "place_of",
+    "redrawn",
     "region_of",
     "restore",
     "select",

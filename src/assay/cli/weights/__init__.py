@@ -1,0 +1,9 @@
+"""`assay weights`: one module a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from assay.cli.weights import diff
+
+COMMANDS: tuple[Callable[..., None], ...] = (diff.weights_diff,)

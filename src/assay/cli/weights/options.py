@@ -1,0 +1,80 @@
+"""The flags that the commands of `assay weights` share, and what their texts mean."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from assay.cli.options import DATA, METHOD, flag
+
+if TYPE_CHECKING:
+    from assay.weights import Pair
+
+Original = Annotated[str, typer.Argument(help="Folder of the model before fine-tuning.", show_default=False)]
+Tuned = Annotated[
+    str, typer.Argument(help="Folder of the model, or LoRA adapter, made of it.", show_default=False)
+]
+Scope = Annotated[
+    str,
+    flag(
+        "--scope",
+        help="transformer: attention and mlp, the paper's; attention, mlp, router, embedding, head, norm, bias, all.",
+        panel=DATA,
+    ),
+]
+Layers = Annotated[
+    str | None, flag("--layers", help="First and last layer, from 0, such as 0-11.", panel=DATA)
+]
+Pattern = Annotated[
+    str | None, flag("--pattern", help="Only tensors in whose name this regular expression is.", panel=DATA)
+]
+Ranking = Annotated[
+    str,
+    flag(
+        "--ranking",
+        help="relative, the paper's; absolute, scaled, magnitude, random, official_bf16, official_fp16.",
+        panel=METHOD,
+    ),
+]
+Percent = Annotated[
+    str, flag("--percent", help="Rising percents of weights, from 0 to 100, comma-separated.", panel=METHOD)
+]
+
+
+def layers_of(text: str | None) -> tuple[int, int] | None:
+    """Return first and last layer: `3-7`, or `3` alone."""
+    from assay.errors import DataError
+
+    if text is None:
+        return None
+    found = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", text)
+    if found is None:
+        raise DataError(f"layers must be a first and a last one, such as 0-11; got {text!r}.")
+    return int(found[1]), int(found[2] or found[1])
+
+
+def percents_of(text: str) -> tuple[float, ...]:
+    """Return the percents of a comma-separated text; `select` checks them."""
+    from assay.errors import DataError
+
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise DataError(
+            f"percent must be numbers with commas between, such as 1,5,20; got {text!r}."
+        ) from None
+
+
+def entries(pair: Pair) -> list[dict[str, Any]]:
+    """Return role, path and hash of the files of both models that decide numbers."""
+    from assay.cli import manifest
+
+    found = []
+    for role, side in (("original", pair.original), ("tuned", pair.tuned)):
+        folder = side.path if side.path.is_dir() else side.path.parent
+        beside = [folder / name for name in ("config.json", "adapter_config.json", "tokenizer.json")]
+        for file in sorted({*side.files, *(one for one in beside if one.is_file())}):
+            found += manifest.file_entries(role, file)
+    return found
