@@ -2,8 +2,8 @@
 
 Why not `multiprocessing`: its workers import the caller's main script again, so a script without a
 ``__main__`` guard, or one read from standard input, cannot start them; and they outlive a parent that is
-killed. A worker here ends when its pipe closes, however the parent ended; it is outside the terminal's
-foreground group, so Ctrl-C reaches the parent alone, which kills its workers at once.
+killed. A worker here ends when its pipe closes, whatever it is doing and however the parent ended; it is
+outside the terminal's foreground group, so Ctrl-C reaches the parent alone, which kills its workers at once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import pickle
 import queue
 import subprocess
 import sys
+import threading
+import traceback
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -83,23 +85,34 @@ class Workers:
 
 def serve() -> None:
     """Run a worker: read messages from standard input, write their answers to standard output."""
-    requests = sys.stdin.buffer
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not land among the answers
-    factory, arguments = pickle.load(requests)
+    messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(messages,), daemon=True).start()
+    factory, arguments = messages.get()
     module, _, function = factory.partition(":")
     answer = getattr(importlib.import_module(module), function)(*arguments)
     while True:
         try:
-            message = pickle.load(requests)
-        except EOFError:
-            return
-        try:
-            reply = answer(message)
+            reply = answer(messages.get())
         except AssayError as error:
             reply = error
         pickle.dump(reply, replies)
         replies.flush()
+
+
+def _listen(messages: queue.SimpleQueue[Any]) -> None:
+    """Take in messages; end the process with its parent, at once, so that a run that is resumed does not meet it."""
+    code = 1
+    try:
+        while True:
+            messages.put(pickle.load(sys.stdin.buffer))
+    except EOFError:
+        code = 0
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 def _send(process: subprocess.Popen[bytes], message: object) -> None:
