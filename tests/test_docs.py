@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from assay.cli import main
-from tests.training.conftest import save_llama
+from tests.training.conftest import make_llama, save_llama
+from tests.weights.made import nudge
 
 ROOT = Path(__file__).parents[1]
 FIGURE = "examples/novelsum_figure.csv"
@@ -99,9 +100,12 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def small_model(folder, request):
-    """A language model beside them, for the page that needs one."""
-    if request.getfixturevalue("page").name == "train.md":
+    """A language model beside them, for the pages that need one, and a tuned one."""
+    name = request.getfixturevalue("page").name
+    if name in ("train.md", "weights.md"):
         save_llama(folder / "my-model")
+    if name == "weights.md":
+        nudge(make_llama()).save_pretrained(folder / "tuned")
 
 
 def smaller(text: str) -> str:

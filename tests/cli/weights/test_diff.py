@@ -70,12 +70,13 @@ def test_what_is_written_is_what_was_found_and_replays(assay: Assay, tmp_path: P
 
 @pytest.mark.usefixtures("models")
 def test_no_share_of_sum_r_is_said_without_chance(assay: Assay) -> None:
-    for more, chance in (((), "drawn"), (("--draws", 0), "gaussian")):
+    for more, chance in (((), "drawn"), (("--draws", 1), "drawn"), (("--draws", 0), "gaussian")):
         done = assay("weights", "diff", "p", "s", "--percent", 20, *more)
         assert done.code == 0, done.err
         [said] = [line for line in done.err.splitlines() if "sum r" in line]
         assert said.startswith("20 % of parameters: ")
         assert f"; by chance ({chance}) " in said
+        assert ("(sd " in said) is (not more)
         assert chance in done.out.splitlines()[0].split()
     assert "8.06 % of 248 weights are unchanged" in done.err
     assert "llama: 14 tensors of scope transformer; 7 are outside" in done.err
@@ -164,3 +165,20 @@ def test_a_broken_model_leaves_no_folder(assay: Assay, tmp_path: Path) -> None:
     assert "model.layers.1.mlp.up_proj.weight has nan at place 0" in done.err
     assert files_in(tmp_path / "out") == set()
     assert assay("weights", "diff", "p", "missing").code == 2
+
+
+@pytest.mark.usefixtures("models")
+def test_a_page_of_equal_models_and_of_names_that_no_table_has(assay: Assay, tmp_path: Path) -> None:
+    done = assay("weights", "diff", "p", "p", "--draws", 0, "--scope", "all", "-o", "same")
+    assert done.code == 0, done.err
+    hostile = "a<b>.0.</script>"
+    for name, value in (("a", 1), ("b", 2)):
+        write_floats(
+            tmp_path / f"{name}.safetensors", {hostile: np.full((2, 2), value, "f4"), "w": np.ones(3, "f4")}
+        )
+    done = assay("weights", "diff", "a.safetensors", "b.safetensors", "--scope", "all", "-o", "other")
+    assert done.code == 0, done.err
+    page = (tmp_path / "other" / "report.html").read_text(encoding="utf-8")
+    assert hostile not in page
+    assert "a&lt;b&gt;" in page
+    assert "unknown architecture: 2 tensors of scope all; 0 are outside" in done.err

@@ -28,8 +28,12 @@ def weights_diff(
     percent: Percent = "1,3,5,10,20,40,60",
     draws: Annotated[
         int,
-        flag("--draws", help="Of each kind of chance; 0: formulas alone, five times as fast.", panel=METHOD),
-    ] = 1,
+        flag(
+            "--draws",
+            help="Of each kind of chance, for its mean and sd; 0: formulas alone, many times as fast.",
+            panel=METHOD,
+        ),
+    ] = 3,
     by: Annotated[
         str,
         flag(
@@ -159,9 +163,14 @@ def _said(shares: Rows, total: Mapping[str, Any]) -> list[str]:
         line = f"{percent:g} % of parameters: {r['share']:.2f} % of sum r, {energy['share']:.2f} % of sum d^2"
         chance = next((name for name in ("drawn", "gaussian") if r[name] is not None), None)
         if chance is not None:
-            line += f"; by chance ({chance}) {r[chance]:.2f} % and {energy[chance]:.2f} %"
+            line += f"; by chance ({chance}) {_chance(r, chance)} % and {_chance(energy, chance)} %"
         said.append(line)
     return said
+
+
+def _chance(row: Mapping[str, Any], name: str) -> str:
+    sd = row.get(f"{name}_sd")
+    return f"{row[name]:.2f}" + ("" if sd is None else f" (sd {sd:.2f})")
 
 
 def _printed(result: Mapping[str, Any], by: str, form: str) -> Rows:
