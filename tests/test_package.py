@@ -63,6 +63,7 @@ NAMES = {
         "plane",
         "result_sections",
         "sections",
+        "weights_sections",
         "write_atlas",
         "write_cards_page",
         "write_page",

@@ -163,14 +163,14 @@ def _said(shares: Rows, total: Mapping[str, Any]) -> list[str]:
         line = f"{percent:g} % of parameters: {r['share']:.2f} % of sum r, {energy['share']:.2f} % of sum d^2"
         chance = next((name for name in ("drawn", "gaussian") if r[name] is not None), None)
         if chance is not None:
-            line += f"; by chance ({chance}) {_chance(r, chance)} % and {_chance(energy, chance)} %"
+            line += f"; by chance ({chance}) {_chance(r, chance)} and {_chance(energy, chance)}"
         said.append(line)
     return said
 
 
 def _chance(row: Mapping[str, Any], name: str) -> str:
     sd = row.get(f"{name}_sd")
-    return f"{row[name]:.2f}" + ("" if sd is None else f" (sd {sd:.2f})")
+    return f"{row[name]:.2f} %" + ("" if sd is None else f" (sd {sd:.2f})")
 
 
 def _printed(result: Mapping[str, Any], by: str, form: str) -> Rows:
