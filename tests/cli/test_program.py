@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.cells import cell_len
@@ -102,6 +103,21 @@ def test_every_command_and_option_is_documented(
         assert len(parameter.help) > 10
     for flag in flags(COMMANDS[name]).values():
         assert flag in done.out
+
+
+def test_brackets_in_help_are_printed() -> None:
+    """`[template, ...]` is a tag to rich, which leaves it out, unless it is escaped."""
+    from rich.text import Text
+
+    todo: list[tuple[str, Any]] = [("assay", get_command(app))]
+    seen = 0
+    while todo:
+        name, command = todo.pop()
+        todo += [(f"{name} {word}", one) for word, one in getattr(command, "commands", {}).items()]
+        for said in (command.help, *(getattr(one, "help", None) for one in command.params)):
+            assert Text.from_markup(said or "").plain == (said or "").replace("\\[", "["), name
+            seen += "\\[" in (said or "")
+    assert seen > 10
 
 
 def test_the_map_of_commands(assay: Assay) -> None:

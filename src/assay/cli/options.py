@@ -10,9 +10,9 @@ DATA, EMBEDDING, METHOD, OUTPUT = "Data", "Embedding", "Method", "Output"
 
 
 def flag(*names: str, help: str, panel: str, metavar: str | None = None) -> typer.models.OptionInfo:
-    """Return an option with the given help in the given panel."""
+    """Return an option with the given help in the given panel; brackets in it are text, not markup."""
     option: typer.models.OptionInfo = typer.Option(
-        *names, help=help, rich_help_panel=panel, metavar=metavar, show_default=True
+        *names, help=help.replace("[", r"\["), rich_help_panel=panel, metavar=metavar, show_default=True
     )
     return option
 

@@ -137,9 +137,10 @@ def matcher(answers: Sequence[str], *, aliases: Sequence[str] = (), rule: str = 
         ``contains``: the output has a name anywhere (the paper's rule). ``word``: anywhere, with no letter or digit
         right before or after it; Han, kana and other scripts without spaces have no such edges, so there it is
         ``contains``. ``first``: the output starts with it, as whole words; punctuation and one of *a, an, the* may come
-        before. ``exact``: the output's first line is a name, without regard to punctuation and articles, as SQuAD's
-        exact match. What ``first`` takes, ``word`` takes, and what that takes, ``contains``; ``exact`` alone forgives
-        punctuation within a name and an article that the name has.
+        before. ``begins``: likewise, with nothing before it but blanks. ``exact``: the output's first line is a name,
+        without regard to punctuation and articles, as SQuAD's exact match. What ``begins`` takes, ``first`` takes,
+        what that takes, ``word``, and what that takes, ``contains``; ``exact`` alone forgives punctuation within a
+        name and an article that the name has.
 
     Returns
     -------

@@ -163,7 +163,7 @@ def templates(
     path: Annotated[
         str | None,
         typer.Argument(
-            help="YAML file or folder of relation: [template, ...]; by default those that come with assay.",
+            help=r"YAML file or folder of relation: \[template, ...]; by default those that come with assay.",
             show_default=False,
         ),
     ] = None,

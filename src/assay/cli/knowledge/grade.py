@@ -69,7 +69,9 @@ def grade(
     ] = "none",
     rule: Annotated[
         str,
-        flag("--rule", help="When a draw has the answer: contains, word, first or exact.", panel=METHOD),
+        flag(
+            "--rule", help="When a draw has the answer: contains, word, first, begins or exact.", panel=METHOD
+        ),
     ] = "contains",
     seed: Annotated[
         int, flag("--seed", help="Of draws, and of the facts that --limit takes.", panel=METHOD)
