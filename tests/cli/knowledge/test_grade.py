@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from assay.knowledge import agreement, crossed, read_grades, slick, unsettled
-from tests.cli.conftest import Assay, write_json, write_lines
+from assay.knowledge.models import Transformer
+from tests.cli.conftest import PROGRAM, Assay, write_json, write_lines
 from tests.endpoint import serving
-from tests.knowledge.models.made import save
+from tests.knowledge.models.made import make_model, make_tokenizer, save
 
 TEMPLATES = {"P1": ["[X] w20", "w21 [X] w23", "w24 [X] w25 w26"], "P2": ["w27 [X] w28"]}
 FACTS = [
@@ -97,6 +101,60 @@ def test_a_part_first_then_the_rest(assay: Assay, folder: Path) -> None:
     assert len(read_grades("out").ids) == 2
 
 
+def killed_when(file: Path, part: bytes, ask: list[Any], cwd: Path) -> None:
+    """Run a command in a process of its own and kill it as soon as a file has some words."""
+    process = subprocess.Popen([*PROGRAM, *map(str, ask)], cwd=cwd, stderr=subprocess.PIPE)
+    until = time.monotonic() + 120
+    while not (file.exists() and part in file.read_bytes()):
+        assert process.poll() is None, process.stderr and process.stderr.read().decode()
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_process_killed_twice_goes_on(assay: Assay, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed while it reads probabilities, and while it draws: the same bytes, and nothing is asked again."""
+    count, words = 300, len(TEMPLATES["P1"]) + len(TEMPLATES["P2"])
+    write_lines(
+        folder / "facts.jsonl",
+        [FACTS[n % 12] | {"id": f"f{n}", "subject": f"w{n % 34} w{n // 34}"} for n in range(count)],
+    )
+    ask = ["knowledge", "grade", "model", "--facts", "facts.jsonl", "--templates", "t.json",
+           "--samples", 4, "--max-tokens", 8, "--threads", 1, "--quiet"]  # fmt: skip
+    asked: dict[str, list[str]] = {"log_probabilities": [], "sample": []}
+    for name, made in {one: getattr(Transformer, one) for one in asked}.items():
+
+        def kept(self: Any, prompts: Any, *rest: Any, name: str = name, made: Any = made, **more: Any) -> Any:
+            asked[name] += prompts
+            return made(self, prompts, *rest, **more)
+
+        monkeypatch.setattr(Transformer, name, kept)
+    assert assay(*ask, "-o", "once").code == 0
+    assert {name: len(prompts) for name, prompts in asked.items()} == {
+        "log_probabilities": count * words // 2, "sample": count * words,
+    }  # fmt: skip
+    file = folder / "out" / "facts.jsonl"
+    killed_when(file, b'"exact"', [*ask, "-o", "out"], folder)
+    first = file.read_bytes()
+    assert 0 < len(first.splitlines()) < count
+    killed_when(file, b'"hits"', [*ask, "-o", "out", "--resume"], folder)
+    assert file.read_bytes().startswith(first)
+    rows = [json.loads(line) for line in file.read_bytes().splitlines()]
+    drawn = {row["id"] for row in rows if "hits" in row}
+    assert 0 < len(drawn) < count
+    assert len(rows) == count + len(drawn)  # a line a fact and score
+    asked |= {"log_probabilities": [], "sample": []}
+    assert assay(*ask, "-o", "out", "--resume").code == 0
+    assert asked["log_probabilities"] == []
+    relations = {f"f{n}": FACTS[n % 12]["relation"] for n in range(count)}
+    left = sum(len(TEMPLATES[str(relations[id])]) for id in relations.keys() - drawn)
+    assert len(asked["sample"]) == 2 * left  # draws and greedy answers
+    for name in ("grades.json", "facts.jsonl"):
+        assert (folder / "out" / name).read_bytes() == (folder / "once" / name).read_bytes()
+
+
 def test_a_server_is_graded_by_draws(assay: Assay, folder: Path) -> None:
     def answer(path: str, request: dict[str, Any]) -> Any:
         words = {"w0": "w0 is", "w2": "far, w14"}.get(request["prompt"].split()[0], "no")
@@ -145,3 +203,48 @@ def test_refusals(assay: Assay, folder: Path) -> None:
     assert done.err == (
         "error: facts.jsonl:1: answers must be a text or a list of texts, at least 1, none of them empty; got [].\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("ask", "says"),
+    [
+        (
+            ["divergence", "model", "stranger", "--facts", "facts.jsonl", "--prompt", "chat"],
+            "original must have the tokenizer of tuned (41 tokens, of which 40 is 'v0'); got 40 tokens, of which 40 is "
+            "none. Only models of one tokenizer can be compared.",
+        ),
+        (
+            ["evaluate", "stranger", "--against", "model", "--facts", "facts.jsonl", "--prompt", "chat"],
+            "original must have the tokenizer of tuned (41 tokens, of which 40 is 'v0'); got 40 tokens, of which 40 is "
+            "none. Only models of one tokenizer can be compared.",
+        ),
+        (
+            ["grade", "model", "--facts", "silent.jsonl", "--templates", "t.json"],
+            "silent.jsonl:2: answers must be a text or a list of texts, at least 1, none of them empty; got [].",
+        ),
+        (
+            ["grade", "model", "--facts", "facts.jsonl", "--templates", "part.json"],
+            "--templates must have one for the relation 'P2'; got none. Give a file of templates.",
+        ),
+        *(
+            ([*ask, "--facts", "facts.jsonl"],
+             "--model must have an end token (eos_token), which ends every answer; endless has none. Set it in the "
+             "tokenizer and save that again.")
+            for ask in (["grade", "endless", "--templates", "t.json"], ["evaluate", "endless", "--prompt", "chat"])
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_run_cannot_have_is_one_line(assay: Assay, folder: Path, ask: list[str], says: str) -> None:
+    write_lines(folder / "silent.jsonl", [FACTS[0], FACTS[1] | {"answers": []}])
+    (folder / "part.json").write_text(json.dumps({"P1": TEMPLATES["P1"]}))
+    if "stranger" in ask:
+        tokenizer = make_tokenizer()
+        tokenizer.add_tokens(["v0"])
+        make_model().save_pretrained(folder / "stranger")
+        tokenizer.save_pretrained(folder / "stranger")
+    if "endless" in ask:
+        make_model(end=False).save_pretrained(folder / "endless")
+        make_tokenizer(end=False).save_pretrained(folder / "endless")
+    done = assay("knowledge", *ask, "--threads", 1, "-o", "out", "--quiet")
+    assert (done.code, done.out, done.err) == (2, "", f"error: {says}\n")
+    assert not (folder / "out").exists() or not list((folder / "out").iterdir())
