@@ -131,10 +131,12 @@ def test_an_answer_after_examples_ends_at_a_new_line() -> None:
     assert (one.output, one.right, one.finished) == (" Bergen, or Oslo", True, False)
 
 
-def test_gold_after_examples_ends_with_what_ends_theirs(plain: Any) -> None:
-    """The end is w33, as after each example."""
+@pytest.mark.parametrize("before", ["w20 {question} w21", "w20 {question}"])
+def test_gold_after_examples_is_written_as_theirs(plain: Any, before: str) -> None:
+    """It ends with w33, as each example; w21 is of the prompt, or what the examples' answers begin with."""
     model = Transformer((plain, make_tokenizer()))
-    example = ("w20 {question} w21", " {answer} w33 ")
+    mine = before.endswith("w21")
+    example = (before, " {answer} w33 " if mine else " w21 {answer} w33 ")
     [one] = ask(
         model, QUESTIONS[1:2], max_tokens=8, prompting="few-shot", shots=QUESTIONS[:1], example=example
     )
@@ -143,6 +145,8 @@ def test_gold_after_examples_ends_with_what_ends_theirs(plain: Any) -> None:
         float(log_softmax_after(plain, ids[:-2])[ids[-2]]),
         float(log_softmax_after(plain, ids[:-1])[ids[-1]]),
     ]
+    if not mine:
+        gold.append(float(log_softmax_after(plain, ids[:-3])[ids[-3]]))
     assert one.gold_log_probability == pytest.approx(sum(gold), abs=1e-4)
     end = float(log_softmax_after(plain, ids)[ids_of("w33")[1]])
     assert one.gold_end == pytest.approx(end, abs=1e-4)

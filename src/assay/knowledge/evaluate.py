@@ -32,7 +32,8 @@ class Answered:
     `output` is what it wrote, up to where an answer ends; `right` whether that has the answer, by the rule that was
     asked for; `finished` whether it ended of itself within the tokens it had. `gold_log_probability` (nats, <= 0) is
     that of the right answer's tokens, and `gold_end` that of the end just after them: their sum is the answer with its
-    end. `gold_rank` is the rank of its first token among all, 1 for the likeliest, and `gold_worst_rank` the largest
+    end (a tokenizer that writes the answer's last sign and a new line as one token can lift `gold_end` above 0).
+    `gold_rank` is the rank of its first token among all, 1 for the likeliest, and `gold_worst_rank` the largest
     of its tokens' ranks: 1 means that a greedy answer begins with it. All four are None where they were not asked for.
     """
 
@@ -233,7 +234,7 @@ def _answers(
         found[row] |= {"output": said, "finished": ended}
     if gold:
         judge = cast("LanguageModel", model)
-        lead = judge.lead(prompting=todo.prompting)
+        lead = judge.lead(prompting=todo.prompting) if todo.lead is None else todo.lead
         wanted = [lead + questions[at].answers[0] for at in taken]
         ends = [[one] if todo.stop is None else [one, one + todo.stop] for one in wanted]
         scored = judge.log_probabilities(prompts, ends, end=todo.stop is None, prompting=todo.prompting)

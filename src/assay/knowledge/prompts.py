@@ -26,11 +26,15 @@ EXAMPLE = ("Question: {question}\nAnswer:", " {answer}\n")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The prompt of each question, how it is sent, and what ends an answer beside the end token."""
+    """The prompt of each question, how it is sent, and what stands around an answer.
+
+    `stop` ends an answer beside the end token, `lead` stands before it; None: the model's own.
+    """
 
     prompts: tuple[str, ...]
     prompting: str
     stop: str | None = None
+    lead: str | None = None
 
 
 def choose_shots(train: Sequence[Question], *, count: int = 4, seed: int = 0) -> tuple[Question, ...]:
@@ -84,7 +88,7 @@ def asked(
         For ``few-shot``: the answered questions. One that is the question itself is left out before it.
     example
         For ``few-shot``: how a question, and after it an answer, is written. What stands after ``{answer}`` ends an
-        answer.
+        answer, what stands before it is what a right one begins with, such as a blank.
     templates
         For ``statement``: statements with ``[X]`` by relation.
 
@@ -123,7 +127,7 @@ def asked(
         raise DataError(
             f"example must be a text with {{question}}, and one with {{answer}} and what ends it; got {example!r}."
         )
-    stop = after.partition("{answer}")[2]
+    lead, _, stop = after.partition("{answer}")
     told = [
         before.replace("{question}", shot.prompt) + after.replace("{answer}", shot.answers[0])
         for shot in shots
@@ -132,4 +136,4 @@ def asked(
     for question in questions:
         others = [text for text, shot in zip(told, shots, strict=True) if shot.prompt != question.prompt]
         prompts.append("".join(others) + before.replace("{question}", question.prompt))
-    return Asked(tuple(prompts), "plain", stop)
+    return Asked(tuple(prompts), "plain", stop, lead)

@@ -176,14 +176,14 @@ def shift(
             raise DataError(
                 f"statements must be one for each of {len(questions)} questions with prompt 'statement'; got {got}."
             )
-        prompts, prompting = list(statements), "plain"
+        prompts, prompting, lead = list(statements), "plain", None
     else:
         asking = "chat" if prompt == "sft" else prompt
         todo = asked(questions, prompting=asking, shots=shots, example=example)
-        prompts, prompting = list(todo.prompts), todo.prompting
+        prompts, prompting, lead = list(todo.prompts), todo.prompting, todo.lead
     if prompt == "sft":
         _one_template(tuned, original, questions)
-    lead = tuned.lead(prompting=prompting)
+    lead = tuned.lead(prompting=prompting) if lead is None else lead
     answers = [lead + question.answers[0] for question in questions]
     return _shift(
         tuned, original, questions, (prompts, prompting), (prompts, prompting), answers, (prompt, prompt),
