@@ -4,7 +4,8 @@
 
     AssayError
     ├── DataError(ValueError)            a file, a row or an argument is not what it must be
-    │   └── StaleError                   a file is not what it was when the caller read it
+    │   ├── StaleError                   a file is not what it was when the caller read it
+    │   └── NoFactError                  no fact is of the kind that is measured
     └── MissingExtraError(ImportError)   an optional dependency is not installed
     AssayWarning(UserWarning)            a result that stands, with something to know about it
 
@@ -26,6 +27,10 @@ class DataError(AssayError, ValueError):
 
 class StaleError(DataError):
     """A file was changed by another since the caller read it: read it again, then decide."""
+
+
+class NoFactError(DataError):
+    """No fact is of the kind that a measure is taken on: of a model that knows little, there may be none."""
 
 
 class MissingExtraError(AssayError, ImportError):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
-from assay.errors import DataError, warn
+from assay.errors import DataError, NoFactError, warn
 from assay.knowledge.counts import Tally, template_scores
 from assay.knowledge.intervals import Floats, Ints, Spread, rank_correlation, share, spread
 from assay.knowledge.matching import matches
@@ -229,8 +229,10 @@ def paper_shift(
 
     Raises
     ------
+    NoFactError
+        No fact left.
     DataError
-        Other vocabularies, no fact left.
+        Other vocabularies.
 
     Notes
     -----
@@ -249,7 +251,7 @@ def paper_shift(
         )
     rows, columns = _best(questions, grades, templates, original, category)
     if not len(rows):
-        raise DataError(
+        raise NoFactError(
             f"questions must have a fact of category D{category} that the original model begins its answer with; "
             f"none of {len(questions)} is. Grade more facts."
         )

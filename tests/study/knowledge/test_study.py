@@ -12,6 +12,7 @@ import pytest
 
 from assay.errors import DataError
 from assay.knowledge import Facts, Question, matches, read_facts, read_grades
+from assay.knowledge.models import Transformer
 from assay.knowledge.world import WorldPlan, make_world
 from assay.study.knowledge import (
     Asking,
@@ -23,6 +24,7 @@ from assay.study.knowledge import (
     world_study,
 )
 from assay.study.knowledge.lists import cell_of
+from assay.study.knowledge.scores import paper_kl
 
 MINI = WorldPlan(
     relations=2, ood_relations=1, facts=36, name_words=8, objects=5, ood_objects=4, templates=2,
@@ -143,6 +145,19 @@ def test_right_answers_are_what_accuracies_are_made_of(finished) -> None:
         for way in ("sft", "few_shot", "statement"):
             assert found.parts(way, "macro").sum() == pytest.approx(result["original"][way][test]["macro"])
     assert set(rights) == {"ID", "OOD"}
+
+
+def test_the_papers_divergence_is_left_out_for_want_of_facts_alone(finished) -> None:
+    folder, _ = finished
+    model, world = Transformer(folder / "model", threads=1), make_world(MINI)
+    grades = read_grades(folder / "grades")
+    unknown = [
+        one for one in world.facts.questions if grades.of([one.id]).categories[0] == 0 and one.split == "test"
+    ]
+    none = paper_kl(model, model, tuple(unknown), grades, world.facts.templates)
+    assert none == {"5": None, "10": None, "20": None, "50": None, "all": None, "facts": 0}
+    with pytest.raises(DataError, match="ids must be of facts that were graded"):
+        paper_kl(model, model, tuple(unknown), grades.of(grades.ids[:1]), world.facts.templates)
 
 
 def test_an_interrupted_study_goes_on_and_repeats_nothing(finished, tmp_path) -> None:

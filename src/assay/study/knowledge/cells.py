@@ -6,7 +6,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +116,15 @@ def _held(work: Work) -> _Held:
     its, folder = work.asking, Path(work.folder)
     place = device_for(its.device)
     model, tokenizer, _ = load_tuned(work.model, getattr(torch, precision_for(its.dtype, place)))
+    grades = read_grades(folder / "grades", score="sampled" if work.sampled else "exact")
+    if not work.sampled:  # grades that were taken over may have draws, which decide no bin here
+        grades = replace(grades, tally=None, by_rule=None)
     return _Held(
         (model, tokenizer),
         Transformer(
             (model, tokenizer), chat_template=its.template, batch_size=its.ask_batch_size, device=place
         ),
-        read_grades(folder / "grades", score="sampled" if work.sampled else "exact"),
+        grades,
         read_json(folder / BINS)["categories"],
     )
 

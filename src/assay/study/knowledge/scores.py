@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.errors import DataError
+from assay.errors import NoFactError
 from assay.knowledge import (
     CATEGORIES,
     Answered,
@@ -84,7 +84,7 @@ def paper_kl(
     """Return the paper's KL over 5, 10, 20, 50 and all tokens, and the facts of D4 that it is the mean of."""
     try:
         found = paper_shift(tuned, original, questions, grades, templates)
-    except DataError:  # no fact of D4 that the original begins its answer with
+    except NoFactError:  # none of D4 that the original begins its answer with
         return dict.fromkeys(PAPER) | {"facts": 0}
     means = found.means()
     return {size: finite(means.get(name)) for size, name in PAPER.items()} | {"facts": len(found.questions)}
