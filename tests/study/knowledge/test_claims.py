@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from assay.study.knowledge import published
-from assay.study.knowledge.claims import Claim, Rights, claims, common_size, interval
+from assay.study.knowledge.claims import Claim, claims, common_size
+from assay.study.knowledge.effects import Rights, interval
 from tests.study.knowledge.made import accuracy, cell, study
 
 T2 = 4.302652729911275  # Student's t, 2 degrees of freedom, 97.5 % (any table)
@@ -193,10 +194,32 @@ def test_intervals_over_facts() -> None:
     right = {f"D{b}-8-s{seed}": np.arange(4) < (3 if b == 0 else 4) for b in bins for seed in (0, 1)}
     rights = {"ID": Rights(np.full(4, 4), right)}
     both = next(e for e in _one(claims(_result(cells), rights=rights), DIAGONAL).effects if e.what == "D4")
-    # one fact in four adds 25: sd over facts of a sum of four is sqrt(4 * 25^2 * (1/4 * 3/4) * 4/3) = 25
-    assert both.facts == pytest.approx(1.959964 * 25, abs=1e-3)
-    assert (both.effect, both.low, both.high) == pytest.approx((25, 25 - 48.9991, 25 + 48.9991), abs=1e-3)
+    # of four facts one is up by 1, of two more half a one up and half a one down: (1 + 1) / 6 - (1 / 6)^2 = 11 / 36
+    half = 1.959964 * 100 * (11 / 36 / 6) ** 0.5
+    assert both.facts == pytest.approx(half, abs=1e-3)
+    assert (both.effect, both.low, both.high) == pytest.approx((25, 25 - half, 25 + half), abs=1e-3)
     assert both.verdict == "undecided"
+
+
+def test_a_bin_of_one_fact_is_not_without_doubt() -> None:
+    """Four bins of a hundred level facts each, and one of a single fact, that D4 has right and D0 has wrong."""
+    bins = np.array([0, 1, 2, 3] * 100 + [4])
+    cells = [
+        cell(b, 8, seed, {"ID": [50.0] * 4 + [100.0 if b == 4 else 0.0]})
+        for b in (0, 2, 4)
+        for seed in (0, 1)
+    ]
+    right = {f"D{b}-8-s{s}": np.append(np.arange(400) < 200, b == 4) for b in (0, 2, 4) for s in (0, 1)}
+    effects = _one(claims(_result(cells), rights={"ID": Rights(bins, right)}), MIDDLE).effects
+    own = next(effect for effect in effects if effect.what == "D2 over D4")
+    assert own.effect == -20
+    # the bin of one: (1 + 1) / 3 - (1 / 3)^2 = 5 / 9 of three facts; each of the others: 1 / 102 of 102
+    half = 1.959964 * 20 * (5 / 9 / 3 + 4 / 102**2) ** 0.5
+    assert own.facts == pytest.approx(half, abs=1e-3)
+    level = next(effect for effect in effects if effect.what == "D2 over D0")
+    assert level.low is not None
+    assert level.low < -10
+    assert {effect.verdict for effect in effects} == {"does not hold", "undecided"}
 
 
 def test_parts_of_facts_sum_to_the_accuracy() -> None:

@@ -249,6 +249,20 @@ def test_exact_bins_draws_for_some_and_grades_taken_over(finished, tmp_path) -> 
     assert set(ours.ids) == set(theirs.ids)
 
 
+def test_grades_of_other_settings_are_not_taken_over(finished, tmp_path) -> None:
+    folder, _ = finished
+    options: dict[str, Any] = {
+        "output": tmp_path / "out", "bins": [0], "sizes": [4], "seeds": 1, "mixed": False, "samples": 0, "threads": 1,
+        "asking": Asking(chat_template=None, rule="first", answer_tokens=4, shots=1, device="cpu"),
+    }  # fmt: skip
+    with pytest.raises(DataError, match=r"grades must be of the model and the settings of the study; .* differs in "
+                                        r"per_relation \(None there, 1 here\)\. Give the study"):  # fmt: skip
+        knowledge_study(
+            folder / "model", make_world(MINI).facts, grades=folder / "grades", per_relation=1, **options
+        )
+    assert not (tmp_path / "out" / "grades").exists()  # so that it can go on without them
+
+
 def cell_name(cell: dict[str, Any]) -> str:
     return f"D{cell['bin']}-{cell['size']}-s{cell['seed']}"
 

@@ -26,27 +26,33 @@ def opened(folder: Path, identity: Row) -> tuple[Row, dict[str, Row]]:
     file = folder / IDENTITY
     if file.is_file():
         there = read_json(file)
-        unlike = []
-        for part in ("model", "exact", "sampled"):
-            mine, theirs = identity[part], there.get(part)
-            if mine is None or theirs is None:
-                continue
-            unlike += [
-                f"{part} {name} ({theirs.get(name)!r} there, {mine.get(name)!r} here)"
-                for name in dict.fromkeys((*theirs, *mine))
-                if theirs.get(name) != mine.get(name)
-            ]
-        most, mine = there.get("per_relation", identity["per_relation"]), identity["per_relation"]
-        if most != mine:
-            unlike.append(f"per_relation ({most!r} there, {mine!r} here)")
-        if unlike:
+        differ = unlike(there, identity)
+        if differ:
             raise DataError(
-                f"output must be a folder of this model and these settings; {folder} differs in {', '.join(unlike)}. "
+                f"output must be a folder of this model and these settings; {folder} differs in {', '.join(differ)}. "
                 "Use another folder."
             )
         identity |= {part: identity[part] or there.get(part) for part in ("exact", "sampled")}
     write_json(file, identity)
     return identity, read_rows(folder / FACTS, mend=True)
+
+
+def unlike(there: Row, here: Row) -> list[str]:
+    """Return what differs between two identities, model and settings; a score that one has not differs in nothing."""
+    found = []
+    for part in ("model", "exact", "sampled"):
+        mine, theirs = here[part], there.get(part)
+        if mine is None or theirs is None:
+            continue
+        found += [
+            f"{part} {name} ({theirs.get(name)!r} there, {mine.get(name)!r} here)"
+            for name in dict.fromkeys((*theirs, *mine))
+            if theirs.get(name) != mine.get(name)
+        ]
+    most, mine = there.get("per_relation", here["per_relation"]), here["per_relation"]
+    if most != mine:
+        found.append(f"per_relation ({most!r} there, {mine!r} here)")
+    return found
 
 
 def read_rows(file: Path, *, mend: bool = False) -> dict[str, Row]:

@@ -18,6 +18,7 @@ from assay.knowledge.questions import Question
 from assay.knowledge.templates import Templates
 
 LEADS = ("", "the")
+TEMPERATURE = 0.7  # the paper's
 EXACT_PROMPTS, SAMPLED_PROMPTS = 512, 128  # given to the model at a time, and lost by a kill
 
 Progress = Callable[[int, int], None]
@@ -32,7 +33,7 @@ def grade(
     exact: bool = True,
     samples: int = SAMPLES,
     greedy: bool = True,
-    temperature: float = 0.7,
+    temperature: float = TEMPERATURE,
     max_tokens: int = 32,
     rule: str = "contains",
     leads: Sequence[str] = LEADS,
@@ -133,13 +134,10 @@ def grade(
         for fact in {fact.question.relation: fact for fact in facts}.values():
             for said in fact.statements:
                 cast(LanguageModel, model).tokens(said, f" {fact.question.answers[0]}")
-    identity: Row = {"model": dict(model.fingerprint), "exact": None, "sampled": None, "rule": rule}
-    identity["per_relation"] = per_relation
-    if exact:
-        identity["exact"] = {"temperature": temperature, "leads": list(leads)}
-    if samples:
-        identity["sampled"] = {"samples": samples, "greedy": greedy, "temperature": temperature,
-                               "max_tokens": max_tokens, "seed": seed}  # fmt: skip
+    identity = identity_of(
+        model, exact=exact, samples=samples, greedy=greedy, temperature=temperature, max_tokens=max_tokens,
+        rule=rule, leads=leads, per_relation=per_relation, seed=seed,
+    )  # fmt: skip
     rows: dict[str, Row] = {}
     file: Path | None = None
     if output is not None:
@@ -176,3 +174,24 @@ def grade(
         with atomic(file) as stream:
             append(stream, [*mine.values(), *rows.values()])
     return grades_of(list(mine.values()), identity, exact=exact, sampled=bool(samples), rule=rule)
+
+
+def identity_of(
+    model: Sampler | LanguageModel, *, samples: int, max_tokens: int, rule: str, per_relation: int | None, seed: int,
+    exact: bool = True, greedy: bool = True, temperature: float = TEMPERATURE, leads: Sequence[str] = LEADS,
+) -> Row:  # fmt: skip
+    """Return what all grades of a folder have in common: the model, and the settings of `grade`."""
+    sampled = {
+        "samples": samples,
+        "greedy": greedy,
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "seed": seed,
+    }
+    return {
+        "model": dict(model.fingerprint),
+        "exact": {"temperature": temperature, "leads": list(leads)} if exact else None,
+        "sampled": sampled if samples else None,
+        "rule": rule,
+        "per_relation": per_relation,
+    }

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from assay.knowledge.intervals import Floats, Ints, rank_correlation
+from assay.study.knowledge.effects import (
+    Effect,
+    Rights,
+    Seeds,
+    Verdict,
+    best,
+    correlation,
+    effect_of,
+    mean_of,
+    minus,
+    values_of,
+    with_facts,
+)
 from assay.study.knowledge.tables import (
     ALL,
-    BINS,
     DIVERGENCES,
     MIXED,
     PROMPTS,
@@ -30,51 +38,9 @@ from assay.study.knowledge.tables import (
     trained_bins,
 )
 
-Verdict = Literal["holds", "does not hold", "undecided"]
-CONFIDENCE = 0.95
 REACHED = 0.9  # share of a size that a bin must fill to be compared with others at it
-RESAMPLES = 2000
-FEWEST_GROUPS = 4  # bins x sizes, for a correlation
+FEWEST_GROUPS = 5  # bins x sizes, for a correlation: four are in one order by chance once in 24
 MIDDLE = (1, 2, 3)
-
-# by seed: a value, and where answers are given what each fact of the test set adds to it
-Seeds = Mapping[int, Floats]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rights:
-    """Which facts of a test set were answered rightly: their `bins`, and `right` by the name of a cell or, of the
-    original, of a way of asking."""
-
-    bins: Ints
-    right: Mapping[str, NDArray[np.bool_]]
-
-    def parts(self, name: str, category: int | str) -> Floats:
-        """Return what each fact adds to "macro" or to a bin's accuracy, in points."""
-        counts = np.bincount(self.bins, minlength=len(BINS))
-        if category == "macro":
-            weights = 1 / (np.count_nonzero(counts) * counts[self.bins])
-        else:
-            weights = np.where(self.bins == category, 1 / max(1, counts[int(category)]), 0.0)
-        return np.asarray(100 * weights * self.right[name])
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """One number that a claim is about, its interval of 95 %, and what it says of the claim.
-
-    `effect` is positive where the claim holds, except for a correlation, which the claim wants below 0. `low` and
-    `high` are None where one seed leaves no interval. `n`: seeds, or for a correlation groups of cells. `facts`: half
-    the width that the interval would have over facts alone, None where it is over seeds alone.
-    """
-
-    what: str
-    effect: float
-    low: float | None
-    high: float | None
-    n: int
-    facts: float | None
-    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +86,7 @@ def claims(result: Result, *, rights: Mapping[str, Rights] | None = None) -> lis
     the choice does not favour it (with one seed, by that seed). The correlation's interval is a bootstrap
     (percentiles) of training bin x size groups, all seeds of a group together, since they are alike. With `rights`
     the half-width of an accuracy's interval is sqrt(a^2 + b^2): a of seeds, and b = 1.96 standard errors over facts,
-    drawn within each bin, of the difference averaged over seeds. So intervals cover other random subsets and orders
+    within each bin, of the difference averaged over seeds: see `half_of_facts`, for bins of few facts. So intervals cover other random subsets and orders
     of training, and other test facts of these relations; not other models, worlds or templates. Divergences have
     seeds alone. No correction for the number of claims.
 
@@ -150,18 +116,6 @@ def common_size(result: Result) -> int | None:
     return None
 
 
-def interval(differences: Sequence[float]) -> tuple[float, float] | None:
-    """Return Student's interval around the mean of one difference a seed; None for fewer than two."""
-    if len(differences) < 2:
-        return None
-    from scipy.special import stdtrit
-
-    n = len(differences)
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2) * np.std(differences, ddof=1) / np.sqrt(n))
-    middle = float(np.mean(differences))
-    return middle - half, middle + half
-
-
 def _scores(
     result: Result,
     test: str,
@@ -172,60 +126,9 @@ def _scores(
 ) -> Seeds:
     """Return the accuracy of a training bin and size on a test set, or on one of its bins, by seed."""
     return {
-        seed: _with(value, rights, f"{label(trained)}-{size}-s{seed}", category)
+        seed: with_facts(value, rights, f"{label(trained)}-{size}-s{seed}", category)
         for seed, value in over_seeds(result, trained, size, accuracy(test, category)).items()
     }
-
-
-def _with(value: float, rights: Rights | None, name: str, category: int | str = "macro") -> Floats:
-    return np.array([value]) if rights is None else np.concatenate([[value], rights.parts(name, category)])
-
-
-def _values(values: Mapping[int, float]) -> Seeds:
-    return {seed: np.array([value]) for seed, value in values.items()}
-
-
-def _minus(upper: Seeds, lower: Seeds) -> Seeds:
-    """Return upper - lower over the seeds that both have."""
-    return {seed: upper[seed] - lower[seed] for seed in upper if seed in lower}
-
-
-def _effect(what: str, upper: Seeds, lower: Seeds, rights: Rights | None = None) -> Effect | None:
-    """Return upper - lower over the seeds that both have, with its interval."""
-    differences = _minus(upper, lower)
-    if not differences:
-        return None
-    table = np.array(list(differences.values()))
-    middle, bounds = float(table[:, 0].mean()), interval(table[:, 0].tolist())
-    facts = None if rights is None else _half_of_facts(table[:, 1:].mean(axis=0), rights.bins)
-    low, high = None, None
-    if bounds is not None:
-        half = float(np.hypot((bounds[1] - bounds[0]) / 2, facts or 0.0))
-        low, high = middle - half, middle + half
-    return Effect(what, middle, low, high, len(differences), facts, _judged(low, high))
-
-
-def _half_of_facts(parts: Floats, bins: Ints) -> float:
-    """Return half of the interval of a sum over facts, for other facts of the same bins."""
-    each = [parts[bins == at] for at in np.unique(bins)]
-    variance = sum(len(part) * float(part.var(ddof=1)) for part in each if len(part) > 1)
-    return float(NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * np.sqrt(variance))
-
-
-def _judged(low: float | None, high: float | None) -> Verdict:
-    if low is None or high is None:
-        return "undecided"
-    return "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
-
-
-def _best(options: Sequence[Seeds]) -> Seeds:
-    """Return for each seed the value of the option that is best by the other seeds' means."""
-    seeds = sorted(set.intersection(*(set(option) for option in options)))
-    if not seeds:
-        return {}
-    table = np.array([[option[seed][0] for seed in seeds] for option in options])
-    others = table if len(seeds) == 1 else table.sum(axis=1, keepdims=True) - table
-    return {seed: options[at][seed] for seed, at in zip(seeds, others.argmax(axis=0).tolist(), strict=True)}
 
 
 def _claim(
@@ -273,7 +176,7 @@ def _peak(result: Result, test: str, rights: Rights | None) -> Claim:
         own = _by_examples(result, trained)
         values = [_scores(result, test, rights, trained, size) for size in own]
         if len(own) > 1 and all(values):
-            effects.append(_effect(label(trained), _best(values[:-1]), values[-1], rights))
+            effects.append(effect_of(label(trained), best(values[:-1]), values[-1], rights))
     return _claim(
         "A small scale is best",
         test,
@@ -286,19 +189,13 @@ def _peak(result: Result, test: str, rights: Rights | None) -> Claim:
     )
 
 
-def _mean_of(options: Sequence[Seeds]) -> Seeds:
-    """Return the mean of several options for each seed that all have."""
-    seeds = sorted(set.intersection(*(set(option) for option in options)))
-    return {seed: np.mean([option[seed] for option in options], axis=0) for seed in seeds}
-
-
 def _middle_of(result: Result, test: str, rights: Rights | None, size: int) -> tuple[str, Seeds] | None:
     """Return D2's accuracy, or where it was not trained the mean of D1 and D3, and what it is."""
     bins = [2] if 2 in trained_bins(result) else [b for b in MIDDLE if b in trained_bins(result)]
     values = [_scores(result, test, rights, b, size) for b in bins]
     if not bins or not all(values):
         return None
-    return " and ".join(map(label, bins)), _mean_of(values)
+    return " and ".join(map(label, bins)), mean_of(values)
 
 
 def _middle(result: Result, test: str, rights: Rights | None) -> Claim:
@@ -308,7 +205,7 @@ def _middle(result: Result, test: str, rights: Rights | None) -> Claim:
     if size is not None and middle is not None:
         for end in (0, 4):
             other = _scores(result, test, rights, end, size)
-            effects.append(_effect(f"{middle[0]} over {label(end)}", middle[1], other, rights))
+            effects.append(effect_of(f"{middle[0]} over {label(end)}", middle[1], other, rights))
     return _claim(
         "Mid-mastery data is best",
         test,
@@ -328,10 +225,10 @@ def _gap(result: Result, test: str, rights: Rights | None) -> Claim:
         large, small = _middle_of(result, test, rights, size), _middle_of(result, test, rights, smallest)
         if large is not None and small is not None:
             gaps = [
-                _minus(middle[1], _scores(result, test, rights, 0, s))
+                minus(middle[1], _scores(result, test, rights, 0, s))
                 for middle, s in ((large, size), (small, smallest))
             ]
-            effects.append(_effect(f"{large[0]} over D0", gaps[0], gaps[1], rights))
+            effects.append(effect_of(f"{large[0]} over D0", gaps[0], gaps[1], rights))
     return _claim(
         "The gap grows with scale",
         test,
@@ -352,8 +249,8 @@ def _diagonal(result: Result, test: str, rights: Rights | None) -> Claim:
             break
         values = {b: _scores(result, test, rights, b, size, own) for b in bins}
         if all(values.values()):
-            rival = _best([values[b] for b in bins if b != own])
-            effects.append(_effect(label(own), values[own], rival, rights))
+            rival = best([values[b] for b in bins if b != own])
+            effects.append(effect_of(label(own), values[own], rival, rights, own))
     return _claim(
         "Each bin is best on itself",
         test,
@@ -374,15 +271,16 @@ def _hurts(result: Result, test: str, rights: Rights | None) -> list[Claim]:
     for way, said in PROMPTS.items():
         value = of_accuracy((result["original"].get(way) or {}).get(test))
         if value is not None:
-            before = dict.fromkeys(tuned, _with(value, rights, way))
-            effects[f"{test}, {said}"] = _effect(f"original, {said}", before, tuned, rights)
+            before = dict.fromkeys(tuned, with_facts(value, rights, way))
+            effects[f"{test}, {said}"] = effect_of(f"original, {said}", before, tuned, rights)
     return [
         _claim(
             "D0 data hurts",
             on,
             says="Training on D0 at a large scale makes closed-book answers worse.",
-            reading="The paper gives no score of the original: it compares tuned models with each other. Asked in the "
-            "SFT prompt, which it has not learnt, the original shows less than it knows.",
+            reading="The paper gives no score of the original: it compares tuned models with each other. In the SFT "
+            "prompt, unless that is its own chat template, the original shows less than it knows; asked in another way "
+            "it may show what any fine-tuning takes: see whether D4 stays below that original, too.",
             tested="The original minus D0 at its largest size, for each way of asking the original.",
             effects=[effect],
             missing="it takes D0 and a score of the original",
@@ -396,8 +294,8 @@ def _falls(result: Result, on: str, value: Value) -> Claim:
     for trained in (b for b in trained_bins(result) if b != MIXED):
         own = _by_examples(result, trained)
         if len(own) > 2:
-            first, second = (_values(over_seeds(result, trained, size, value)) for size in own[:2])
-            effects.append(_effect(label(trained), first, second))
+            first, second = (values_of(over_seeds(result, trained, size, value)) for size in own[:2])
+            effects.append(effect_of(label(trained), first, second))
     return _claim(
         "Divergence falls at first",
         on,
@@ -415,15 +313,15 @@ def _rises(result: Result, on: str, value: Value) -> Claim:
     for trained in (b for b in (0, 1) if b in trained_bins(result)):
         own = _by_examples(result, trained)
         if len(own) > 1:
-            small, large = (_values(over_seeds(result, trained, size, value)) for size in (own[0], own[-1]))
-            effects.append(_effect(f"{label(trained)} rises", large, small))
+            small, large = (values_of(over_seeds(result, trained, size, value)) for size in (own[0], own[-1]))
+            effects.append(effect_of(f"{label(trained)} rises", large, small))
     size, smallest = common_size(result), next(iter(sizes(result)), None)
     if size is not None and smallest != size and smallest is not None:
         grown = {
-            b: _minus(*(_values(over_seeds(result, b, at, value)) for at in (size, smallest)))
+            b: minus(*(values_of(over_seeds(result, b, at, value)) for at in (size, smallest)))
             for b in (0, 1, 4)
         }
-        effects += [_effect(f"{label(b)} more than D4", grown[b], grown[4]) for b in (0, 1)]
+        effects += [effect_of(f"{label(b)} more than D4", grown[b], grown[4]) for b in (0, 1)]
     return _claim(
         "Divergence rises, most for D0 and D1",
         on,
@@ -448,7 +346,7 @@ def _together(result: Result, test: str, on: str, value: Value) -> Claim:
                 groups.append(np.array(pairs))
     effects: list[Effect | None] = []
     if len(groups) >= FEWEST_GROUPS:
-        effects.append(_correlation(groups))
+        effects.append(correlation(groups))
     return _claim(
         "Accuracy falls as divergence rises",
         f"{test}, {on}",
@@ -459,23 +357,6 @@ def _together(result: Result, test: str, on: str, value: Value) -> Claim:
         unit="Spearman",
         missing=f"it takes {FEWEST_GROUPS} training bins x sizes",
     )
-
-
-def _correlation(groups: Sequence[Floats]) -> Effect | None:
-    """Return Spearman's coefficient over all cells, its interval over draws of whole groups."""
-
-    def of(rows: Sequence[int]) -> float:
-        joined = np.concatenate([groups[row] for row in rows])
-        return rank_correlation(joined[:, 0], joined[:, 1])
-
-    found = of(range(len(groups)))
-    if np.isnan(found):
-        return None
-    draws = np.random.default_rng(0).integers(0, len(groups), size=(RESAMPLES, len(groups)))
-    drawn = np.array([of(rows) for rows in draws.tolist()])
-    drawn = drawn[~np.isnan(drawn)]
-    low, high = (float(q) for q in np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
-    return Effect("all cells", found, low, high, len(groups), None, _judged(-high, -low))
 
 
 def _at(size: int | str | None) -> str:

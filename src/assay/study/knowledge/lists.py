@@ -10,7 +10,7 @@ import numpy as np
 
 from assay.knowledge import CATEGORIES, Question, read_facts
 from assay.study.knowledge.cells import ANSWERS, ASKED, TESTS, read_lines
-from assay.study.knowledge.claims import Rights
+from assay.study.knowledge.effects import Rights
 from assay.study.knowledge.grid import GridCell
 from assay.study.knowledge.scores import PAPER, SAME, judged
 from assay.study.knowledge.tables import PROMPTS

@@ -21,7 +21,8 @@ from assay.embed.transformer import find_model
 from assay.errors import DataError
 from assay.knowledge import MATCHERS, Facts, Grades, Question, agreement, grade, templates_of, write_facts
 from assay.knowledge.formats import as_row
-from assay.knowledge.grading.folder import FACTS, IDENTITY
+from assay.knowledge.grading.folder import FACTS, IDENTITY, unlike
+from assay.knowledge.grading.grade import identity_of
 from assay.knowledge.models.transformer import Transformer
 from assay.knowledge.templates import Templates
 from assay.knowledge.world import WORLDS, WorldPlan, make_world, pretrain
@@ -311,10 +312,6 @@ def _grade(
     if (folder / BINS).exists():
         return
     place = folder / "grades"
-    if taken_over is not None and not (place / IDENTITY).exists():
-        place.mkdir(parents=True, exist_ok=True)
-        for name in (FACTS, IDENTITY):  # the identity last: with it the folder counts
-            shutil.copyfile(Path(taken_over) / name, place / name)
     every = [one for name in SETS for one in work.sets[name]]
     some: Sequence[Question] = every
     if sampled_facts:
@@ -332,6 +329,9 @@ def _grade(
             dtype=asking.dtype,
             threads=threads,
         )
+        if taken_over is not None and not (place / IDENTITY).exists():
+            same = {name: options[name] for name in ("per_relation", "max_tokens", "rule", "seed")}
+            _take_over(Path(taken_over), place, identity_of(original, samples=samples, **same))
         found = exact = grade(original, every, work.templates, samples=0, progress=progress, **options)
         both = None
         if samples:
@@ -345,6 +345,20 @@ def _grade(
             "agreement": _agreement(both),
         },
     )
+
+
+def _take_over(grades: Path, place: Path, identity: dict[str, Any]) -> None:
+    """Copy a folder of grades, which must be of this model and these settings."""
+    differ = unlike(read_json(grades / IDENTITY), identity)
+    if differ:
+        raise DataError(
+            f"grades must be of the model and the settings of the study; {grades} differs in {', '.join(differ)}. "
+            "Give the study the settings of the grades and a new output, or leave grades out."
+        )
+    place.mkdir(parents=True, exist_ok=True)
+    for name in (FACTS, IDENTITY):  # the identity last: with it the folder counts
+        if (grades / name).exists():
+            shutil.copyfile(grades / name, place / name)
 
 
 def _agreement(both: Grades | None) -> dict[str, Any] | None:

@@ -1,0 +1,155 @@
+"""What one number differs by between two groups of cells, one difference a seed, with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.knowledge.intervals import Floats, Ints, rank_correlation
+from assay.study.knowledge.tables import BINS
+
+Verdict = Literal["holds", "does not hold", "undecided"]
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+
+# by seed: a value, and where answers are given what each fact of the test set adds to it
+Seeds = Mapping[int, Floats]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rights:
+    """Which facts of a test set were answered rightly: their `bins`, and `right` by the name of a cell or, of the
+    original, of a way of asking."""
+
+    bins: Ints
+    right: Mapping[str, NDArray[np.bool_]]
+
+    def weights(self, category: int | str) -> Floats:
+        """Return what each fact adds to "macro" or to a bin's accuracy where it is right, in points."""
+        counts = np.bincount(self.bins, minlength=len(BINS))
+        if category == "macro":
+            return np.asarray(100 / (np.count_nonzero(counts) * counts[self.bins]))
+        return np.where(self.bins == category, 100 / max(1, counts[int(category)]), 0.0)
+
+    def parts(self, name: str, category: int | str) -> Floats:
+        """Return what each fact adds to "macro" or to a bin's accuracy, in points."""
+        return np.asarray(self.weights(category) * self.right[name])
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One number that a claim is about, its interval of 95 %, and what it says of the claim.
+
+    `effect` is positive where the claim holds, except for a correlation, which the claim wants below 0. `low` and
+    `high` are None where one seed leaves no interval. `n`: seeds, or for a correlation groups of cells. `facts`: half
+    the width that the interval would have over facts alone, None where it is over seeds alone.
+    """
+
+    what: str
+    effect: float
+    low: float | None
+    high: float | None
+    n: int
+    facts: float | None
+    verdict: Verdict
+
+
+def interval(differences: Sequence[float]) -> tuple[float, float] | None:
+    """Return Student's interval around the mean of one difference a seed; None for fewer than two."""
+    if len(differences) < 2:
+        return None
+    from scipy.special import stdtrit
+
+    n = len(differences)
+    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2) * np.std(differences, ddof=1) / np.sqrt(n))
+    middle = float(np.mean(differences))
+    return middle - half, middle + half
+
+
+def with_facts(value: float, rights: Rights | None, name: str, category: int | str = "macro") -> Floats:
+    return np.array([value]) if rights is None else np.concatenate([[value], rights.parts(name, category)])
+
+
+def values_of(values: Mapping[int, float]) -> Seeds:
+    return {seed: np.array([value]) for seed, value in values.items()}
+
+
+def minus(upper: Seeds, lower: Seeds) -> Seeds:
+    """Return upper - lower over the seeds that both have."""
+    return {seed: upper[seed] - lower[seed] for seed in upper if seed in lower}
+
+
+def effect_of(
+    what: str, upper: Seeds, lower: Seeds, rights: Rights | None = None, category: int | str = "macro"
+) -> Effect | None:
+    """Return upper - lower over the seeds that both have, with its interval; both are accuracies of a category."""
+    differences = minus(upper, lower)
+    if not differences:
+        return None
+    table = np.array(list(differences.values()))
+    middle, bounds = float(table[:, 0].mean()), interval(table[:, 0].tolist())
+    facts = None if rights is None else half_of_facts(table[:, 1:].mean(axis=0), rights, category)
+    low, high = None, None
+    if bounds is not None:
+        half = float(np.hypot((bounds[1] - bounds[0]) / 2, facts or 0.0))
+        low, high = middle - half, middle + half
+    return Effect(what, middle, low, high, len(differences), facts, judged(low, high))
+
+
+def half_of_facts(parts: Floats, rights: Rights, category: int | str) -> float:
+    """Return half of the interval of a difference of accuracies, for other facts of the same bins.
+
+    Each bin counts two facts more than it has: one level, half a fact up and half a fact down (Agresti and Min 2005,
+    for paired shares). So a bin of one fact, or of facts that all came out alike, is not without doubt.
+    """
+    weights, variance = rights.weights(category), 0.0
+    for at in np.unique(rights.bins[weights > 0]):
+        mine = rights.bins == at
+        turned, n = parts[mine] / weights[mine], np.count_nonzero(mine) + 2
+        of_one = (np.square(turned).sum() + 1) / n - (turned.sum() / n) ** 2
+        variance += float((weights[mine][0] * (n - 2)) ** 2 * of_one / n)
+    return float(NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * np.sqrt(variance))
+
+
+def judged(low: float | None, high: float | None) -> Verdict:
+    if low is None or high is None:
+        return "undecided"
+    return "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
+
+
+def best(options: Sequence[Seeds]) -> Seeds:
+    """Return for each seed the value of the option that is best by the other seeds' means."""
+    seeds = sorted(set.intersection(*(set(option) for option in options)))
+    if not seeds:
+        return {}
+    table = np.array([[option[seed][0] for seed in seeds] for option in options])
+    others = table if len(seeds) == 1 else table.sum(axis=1, keepdims=True) - table
+    return {seed: options[at][seed] for seed, at in zip(seeds, others.argmax(axis=0).tolist(), strict=True)}
+
+
+def mean_of(options: Sequence[Seeds]) -> Seeds:
+    """Return the mean of several options for each seed that all have."""
+    seeds = sorted(set.intersection(*(set(option) for option in options)))
+    return {seed: np.mean([option[seed] for option in options], axis=0) for seed in seeds}
+
+
+def correlation(groups: Sequence[Floats]) -> Effect | None:
+    """Return Spearman's coefficient over all cells, its interval over draws of whole groups."""
+
+    def of(rows: Sequence[int]) -> float:
+        joined = np.concatenate([groups[row] for row in rows])
+        return rank_correlation(joined[:, 0], joined[:, 1])
+
+    found = of(range(len(groups)))
+    if np.isnan(found):
+        return None
+    draws = np.random.default_rng(0).integers(0, len(groups), size=(RESAMPLES, len(groups)))
+    drawn = np.array([of(rows) for rows in draws.tolist()])
+    drawn = drawn[~np.isnan(drawn)]
+    low, high = (float(q) for q in np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
+    return Effect("all cells", found, low, high, len(groups), None, judged(-high, -low))
