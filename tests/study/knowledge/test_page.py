@@ -34,7 +34,7 @@ def _by_heading(found: list[Section]) -> dict[str, Section]:
 
 def test_the_sections_of_a_whole_study() -> None:
     result = study()
-    found = _by_heading(sections(result, claims(result), changed=changed(), seconds={"grade": 3.25}))
+    found = _by_heading(sections(result, claims(result), changed=changed()))
     assert list(found) == [
         "Which claims of the paper hold here",
         "Effects with their intervals",
@@ -56,7 +56,6 @@ def test_the_sections_of_a_whole_study() -> None:
         "Calibration of the exact score",
         "Mastery by how often a fact was told",
         "Left out",
-        "Time",
         "Notes",
         "Settings",
     ]
@@ -65,7 +64,8 @@ def test_the_sections_of_a_whole_study() -> None:
     assert ID.y == OOD.y == ("D0", "D1", "D2", "D3", "D4", "mixed")
     assert ID.x == ("D0", "D1", "D2", "D3", "D4", "mean")
     assert heat.table is not None
-    original, _, first = heat.table[0], heat.table[1], heat.table[2]
+    facts, original, _, first = heat.table[:4]
+    assert (facts["ID D4"], facts["OOD D0"], facts["ID micro"], facts["ID mean"]) == (92, 412, 954, None)
     assert ID.z[0][4] == pytest.approx(first["ID D4"] - original["ID D4"])
     assert ID.text[0][4].split("<br>")[0] == f"{first['ID D4']:.1f}"
     beside = found["Beside the paper's LLaMA-3-8B"]
@@ -80,6 +80,18 @@ def test_the_sections_of_a_whole_study() -> None:
     assert lost is not None
     assert [row["bin"] for row in lost[::20]] == ["D4", "D3", "D2", "D1", "D0"]
     assert (lost[0]["fine-tunings"], lost[0]["on"]) == (12, "D0 D1 D2 D3")
+
+
+def test_bins_of_few_facts_are_told() -> None:
+    result = study() | {"counts": {"train": [9] * 5, "ID": [229, 146, 16, 8, 1], "OOD": [70, 25, 5, 0, 0]}}
+    text = _by_heading(sections(result, claims(result)))["Accuracy over examples"].text
+    assert (
+        "ID has few facts in D2 16, D3 8, D4 1: one fact moves its mean by up to 20.0 points. OOD has few facts in "
+        "D1 25, D2 5: one fact moves its mean by up to 6.7 points. The mean on OOD is that of D0, D1, D2, which alone"
+    ) in text
+    assert "few facts" not in _by_heading(sections(study(), claims(study())))["Accuracy over examples"].text
+    moved = _by_heading(sections(result, claims(result)))["Divergence from the original over examples"].text
+    assert "format and knowledge together, here of 80 facts." in moved
 
 
 def test_changes_are_means_over_seeds() -> None:
@@ -116,7 +128,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_page(
         path,
         title="Knowledge",
-        sections=sections(study(), claims(study()), changed=changed(), seconds={"grade": 1.0}),
+        sections=sections(study(), claims(study()), changed=changed()),
     )
     return path
 

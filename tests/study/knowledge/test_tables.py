@@ -89,6 +89,7 @@ def test_the_papers_table_comes_back_in_its_layout() -> None:
     rows = {test: published.BINS[published.MODEL][test] for test in ("ID", "OOD")}
     cells = [cell(b, 1920, 0, {test: rows[test][b].bins for test in rows}) for b in range(5)]
     found = tables({"counts": published.COUNTS[published.MODEL], "original": {}, "cells": cells})
+    assert [found["bins-1920"].pop(0)[f"ID D{at}"] for at in (4,)] == [915]
     assert [row["all"] for row in found["counts"]] == [75_944, 9_555, 11_613]
     for b, row in enumerate(found["bins-1920"]):
         for test in rows:

@@ -86,9 +86,9 @@ def claims(result: Result, *, rights: Mapping[str, Rights] | None = None) -> lis
     the choice does not favour it (with one seed, by that seed). The correlation's interval is a bootstrap
     (percentiles) of training bin x size groups, all seeds of a group together, since they are alike. With `rights`
     the half-width of an accuracy's interval is sqrt(a^2 + b^2): a of seeds, and b = 1.96 standard errors over facts,
-    within each bin, of the difference averaged over seeds: see `half_of_facts`, for bins of few facts. So intervals cover other random subsets and orders
-    of training, and other test facts of these relations; not other models, worlds or templates. Divergences have
-    seeds alone. No correction for the number of claims.
+    within each bin, of the difference averaged over seeds: see `half_of_facts`, for bins of few facts. So intervals
+    cover other random subsets and orders of training, and other test facts of these relations; not other models, worlds
+    or templates. Divergences have seeds alone. No correction for the number of claims.
 
     Bins are compared with each other at the largest size that every bin fills to nine tenths, since another size is
     another effect; a bin with itself at all sizes, "all" too. Source: Ye et al., EMNLP 2025, arXiv 2509.16596, which

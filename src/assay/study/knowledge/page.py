@@ -13,12 +13,14 @@ from assay.study.knowledge.claims import Claim, common_size
 from assay.study.knowledge.tables import (
     BINS,
     DIVERGENCES,
+    FACTS,
     MIXED,
     PROMPTS,
     Result,
     Row,
     accuracy,
     cells_of,
+    kl,
     label,
     mean,
     of_accuracy,
@@ -32,6 +34,7 @@ from assay.study.knowledge.tables import (
 )
 
 LISTED = 20  # facts of a bin in a list
+FEW = 30  # facts of a test bin below which the mean of the bins is warned of
 
 
 def sections(
@@ -39,7 +42,6 @@ def sections(
     judged: Sequence[Claim],
     *,
     changed: Mapping[str, Sequence[Row]] | None = None,
-    seconds: Mapping[str, float] | None = None,
 ) -> list[Section]:
     """Return the sections of the page of a knowledge study.
 
@@ -51,8 +53,6 @@ def sections(
         What `claims` says of it.
     changed : mapping, optional
         The facts ``lost`` and ``gained``, with what was said: see `assay.study.knowledge.changed`.
-    seconds : mapping from str to float, optional
-        What each stage took.
 
     Returns
     -------
@@ -81,9 +81,6 @@ def sections(
     left_out = [dict(row) | {"bin": label(row["bin"])} for row in result.get("left_out") or ()]
     if left_out:
         out.append(Section("Left out", table=left_out))
-    if seconds:
-        rows = [{"stage": name, "seconds": float(took)} for name, took in seconds.items()]
-        out.append(Section("Time", table=rows, decimals=1))
     notes = [{"note": str(note)} for note in result.get("notes") or ()]
     if notes:
         out.append(Section("Notes", table=notes))
@@ -144,8 +141,8 @@ def _curves(result: Result, rows: Sequence[Row]) -> Section:
     return Section(
         "Accuracy over examples",
         text="The unweighted mean of the test bins, as in the paper. Bars are intervals of 95 % over seeds (none with "
-        f'one).{facts} Examples are what was taken: whole bins ("all") differ in size. Points of one size are set '
-        "apart sideways so that their bars can be told apart.",
+        f'one).{facts}{_few(result)} Examples are what was taken: whole bins ("all") differ in size. Points of one '
+        "size are set apart sideways so that their bars can be told apart.",
         figure=over_examples(result, panels),
         table=rows,
         decimals=1,
@@ -153,11 +150,27 @@ def _curves(result: Result, rows: Sequence[Row]) -> Section:
     )
 
 
+def _few(result: Result) -> str:
+    """Say which bins have few test facts, so that the mean of the bins hangs on them, and which have none."""
+    said = ""
+    for test in tested(result):
+        counts = result["counts"].get(test) or ()
+        bins = {label(at): count for at, count in enumerate(counts) if count}
+        few = {name: count for name, count in bins.items() if count < FEW}
+        if few:
+            one = 100 / (len(bins) * min(few.values()))
+            told = ", ".join(f"{name} {count}" for name, count in few.items())
+            said += f" {test} has few facts in {told}: one fact moves its mean by up to {one:.1f} points."
+        if bins and len(bins) < len(counts):
+            said += f" The mean on {test} is that of {', '.join(bins)}, which alone have facts."
+    return said + " Micro, in the tables below, weighs facts alike." if said else ""
+
+
 def _map(result: Result, size: int | str, rows: Sequence[Row]) -> Section:
     """Return training bin x test bin at a size, coloured by the difference to the original, and as a table."""
     columns = [*(f"D{at}" for at in BINS), "mean"]
     own = [row for row in rows if row["seeds"] is not None]
-    base = next((row for row in rows if row["seeds"] is None), None)
+    base = next((row for row in rows if row["seeds"] is None and row["training bin"] != FACTS), None)
     said = "whole bins" if isinstance(size, str) else f"{size:,} examples"
     other = (
         "training bins' mean" if base is None else "original ({})".format(base["training bin"].split(", ")[1])
@@ -193,8 +206,8 @@ def _divergence(result: Result, rows: Sequence[Row]) -> list[Section]:
             "Divergence from the original over examples",
             text="In nats, means over seeds with intervals of 95 %. The paper's number is of the first token of "
             "facts of D4, over the tuned model's ten likeliest tokens, each model under its own prompt: it holds "
-            "format and knowledge together. The full one is a mean over all tokens of all test facts' answers, tuned "
-            "|| original, both models in the SFT prompt.",
+            f"format and knowledge together{_of_facts(result)}. The full one is a mean over all tokens of all test "
+            "facts' answers and their ends, tuned || original, both models in the SFT prompt.",
             figure=over_examples(result, [(name, value, {}) for name, value in there.items()]),
             table=[
                 {name: value for name, value in row.items() if not name.endswith(" sd") or "top 10" in name}
@@ -210,6 +223,14 @@ def _divergence(result: Result, rows: Sequence[Row]) -> list[Section]:
             figure=against(result, there, test),
         ),
     ]
+
+
+def _of_facts(result: Result) -> str:
+    """Say how many facts the paper's divergence is of."""
+    counts = sorted({int(n) for cell in result["cells"] if (n := kl("paper", "facts")(cell))})
+    if not counts:
+        return ""
+    return f", here of {counts[0]}" + (f" to {counts[-1]}" if len(counts) > 1 else "") + " facts"
 
 
 def _changes(result: Result) -> list[Section]:
@@ -371,15 +392,16 @@ def _before(result: Result) -> Section:
                 rows.append(
                     row | {"low": its.get("low"), "high": its.get("high"), "ended": found.get("ended")}
                 )
-        if test in (result.get("majority") or {}):
+        if its := (result.get("majority") or {}).get(test):
             row = {"test": test, "asked by": "not asked: each relation's most frequent answer"}
-            row |= dict.fromkeys([*(head for head, _ in columns), "low", "high", "ended"])
-            rows.append(row | {"micro": result["majority"][test]})
+            row |= {head: of_accuracy(its, category) for head, category in columns}
+            rows.append(row | {"low": its.get("low"), "high": its.get("high"), "ended": None})
     return Section(
         "The original, before any training",
-        text="Percent right; low and high hold 95 % of the mean over draws of facts. The paper gives no such score. In "
-        "the SFT prompt the original is asked in a form that it has not learnt: what it scores there is not what it "
-        "knows. Ended: answers of all test sets that came to an end of themselves.",
+        text="Percent right; low and high hold 95 % of the mean over draws of facts. The paper gives no such score. "
+        "The SFT prompt is a form that the original has not learnt, unless it is its own chat template: what it scores "
+        "there is not what it knows. The most frequent answer is that of the relation's training facts, out of domain "
+        "that of the test facts themselves. Ended: answers of all test sets that came to an end of themselves.",
         table=rows or None,
         decimals=1,
     )
@@ -454,8 +476,10 @@ def _number(value: float | None) -> str:
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every setting by a name of its own, lists in one line."""
+    """Yield every setting that was made, by a name of its own, lists in one line."""
     for name, value in values.items():
+        if value is None:
+            continue
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name}.")
         else:

@@ -66,12 +66,21 @@ def percent(right: Sequence[bool]) -> float:
     return 100 * sum(right) / len(right)
 
 
-def majority_of(sets: Mapping[str, Questions], rule: str) -> dict[str, float]:
-    """Return what each relation's most frequent training answer scores (its own, without one), percent of facts."""
-    return {
-        name: majority_baseline(sets["train"], sets[name], rule=rule).percent
-        for name in ("ID", "OOD") if sets[name]
-    }  # fmt: skip
+def majority_of(
+    sets: Mapping[str, Questions], rule: str, categories: Mapping[str, int]
+) -> dict[str, dict[str, Any] | None]:
+    """Return the accuracy of each relation's most frequent training answer (its own, without one) on the test sets."""
+    found = {}
+    for name in ("ID", "OOD"):
+        if questions := sets[name]:
+            right = majority_baseline(sets["train"], questions, rule=rule).right
+            found[name] = accuracy_of(
+                [
+                    {"right": each, "bin": categories[one.id], "relation": one.relation}
+                    for one, each in zip(questions, right, strict=True)
+                ]
+            )
+    return found
 
 
 def paper_kl(

@@ -112,7 +112,7 @@ def knowledge_study(
     -------
     dict
         ``parameters``, ``notes``, ``counts`` (facts by set, bin and relation), ``agreement`` of exact and sampled
-        score, ``original`` (accuracy by way of asking), ``majority`` (percent right of each relation's most frequent
+        score, ``original`` (accuracy by way of asking), ``majority`` (that of each relation's most frequent
         training answer), ``cells`` (``accuracy`` by set, ``train_accuracy``, ``ended``, ``kl``, and ``turned``: facts
         kept, lost, gained by set and bin) and ``left_out``, the bins and sizes without enough facts. Accuracies are
         percent, divergences nats.
@@ -217,7 +217,7 @@ def knowledge_study(
         "counts": counts_of(graded["categories"], sets),
         "agreement": graded["agreement"],
         "original": read_json(folder / "original" / ORIGINAL),
-        "majority": majority_of(sets, asking.rule),
+        "majority": majority_of(sets, asking.rule, graded["categories"]),
         "cells": [_finished(folder, cell, before, asked, asking.rule) for cell in cells],
         "left_out": left_out,
     }

@@ -19,6 +19,7 @@ Value = Callable[[Cell], float | None]
 BINS = range(5)
 MIXED = "mixed"
 ALL = "all"
+FACTS = "(facts of the test bin)"  # in place of a training bin
 TESTS = ("ID", "OOD")
 PROMPTS = {"sft": "SFT prompt", "few_shot": "few-shot", "statement": "statements"}
 PAPER_KL = {"5": "top 5", "10": "top 10", "20": "top 20", "50": "top 50", "all": "whole vocabulary"}
@@ -45,11 +46,12 @@ def tables(result: Result) -> dict[str, list[Row]]:
 
         - ``counts``: facts in each bin, of the training facts and the test sets (the paper's Tables 1 and 8);
         - ``bins-SIZE``: training bin x test bin, means over seeds and sd, ID and OOD side by side (Table 2). ``mean``
-          is the unweighted mean of the bins, as in the paper; ``micro`` weighs facts alike;
+          is the unweighted mean of the bins that have facts, as in the paper; ``micro`` weighs facts alike. The first
+          row has the facts of each test bin: where they are few, so few decide a fifth of the mean;
         - ``sizes``: size x training bin, the same mean on each test set, the original first;
         - ``train_accuracy``: accuracy on the very facts trained on (Table 6);
         - ``kl``: divergence from the original, in nats: the paper's at the first token, and all positions of the answer
-          under one prompt.
+          under one prompt. ``paper, facts`` are those of D4 that the paper's is a mean over.
 
     Notes
     -----
@@ -204,9 +206,17 @@ def _spread(bins: Iterable[int | str], values: Mapping[int | str, Iterable[Any]]
 
 def _bins(result: Result, size: int | str) -> list[Row]:
     tests, rows = tested(result), list[Row]()
+    if all(test in result["counts"] for test in tests):
+        row: Row = {"training bin": FACTS, "examples": None, "seeds": None}
+        for test in tests:
+            counts = result["counts"][test]
+            for name, category in _columns():
+                known_of = {"macro": None, "micro": sum(counts)} | dict(enumerate(counts))
+                row |= {f"{test} {name}": known_of[category], f"{test} {name} sd": None}
+        rows.append(row)
     asked = [said for said in PROMPTS.values() if any(said in originals(result, test) for test in tests)]
     for said in asked:
-        row: Row = {"training bin": f"original, {said}", "examples": None, "seeds": None}
+        row = {"training bin": f"original, {said}", "examples": None, "seeds": None}
         for test in tests:
             found = originals(result, test).get(said)
             for name, category in _columns():
@@ -245,6 +255,7 @@ def _kl(result: Result) -> list[Row]:
                 "examples": taken(result, trained, size),
                 "seeds": len(own),
             }
+            row["paper, facts"] = mean(over_seeds(result, trained, size, kl("paper", "facts")).values())
             for said, value in readers.items():
                 values = over_seeds(result, trained, size, value).values()
                 row |= {said: mean(values), f"{said} sd": sd(values)}
