@@ -173,6 +173,7 @@ def study_knowledge(
     from assay.report import write_page
     from assay.study.knowledge import changed, knowledge_study, right_answers, table, world_study, write_lines
     from assay.study.knowledge.claims import claims
+    from assay.study.knowledge.claims import listed as effects_of
     from assay.study.knowledge.page import sections
     from assay.study.knowledge.tables import tables
     from assay.training import PRESETS
@@ -222,7 +223,7 @@ def study_knowledge(
     lists = changed(folder, result)
     with staged(folder) as stage:
         write_csv(stage / "results.csv", rows)
-        for name, part in made.items():
+        for name, part in (*made.items(), ("claims", effects_of(judged))):
             write_csv(stage / "tables" / f"{name}.csv", part)
         for kind, changes in lists.items():
             write_lines(stage / f"{kind}.jsonl", changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -105,6 +106,26 @@ def claims(result: Result, *, rights: Mapping[str, Rights] | None = None) -> lis
             found += [_together(result, test, on, value) for test in tested(result)]
     order = list(dict.fromkeys(claim.name for claim in found))
     return sorted(found, key=lambda claim: order.index(claim.name))
+
+
+def listed(judged: Sequence[Claim]) -> list[dict[str, Any]]:
+    """Return claims as rows, one an effect; a claim without one has a row that says why."""
+    return [
+        {
+            "claim": one.name,
+            "on": one.on,
+            "verdict": one.verdict,
+            "effect of": "" if its is None else its.what,
+            "effect": None if its is None else its.effect,
+            "low": None if its is None else its.low,
+            "high": None if its is None else its.high,
+            "n": None if its is None else its.n,
+            "unit": one.unit,
+            "why": one.why,
+        }
+        for one in judged
+        for its in one.effects or (None,)
+    ]
 
 
 def common_size(result: Result) -> int | None:
