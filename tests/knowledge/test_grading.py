@@ -253,6 +253,20 @@ def test_other_settings_are_named(model: Transformer, tmp_path: Path, options: A
         grade(model, facts(2), TEMPLATES, resume=True, **(usual | options))
 
 
+def test_settings_that_came_to_nothing_bind_nobody(model: Transformer, tmp_path: Path) -> None:
+    """Draws that do not fit stop after the exact score; the folder takes shorter ones, and the score stays."""
+    usual: dict[str, Any] = {"output": tmp_path, "samples": 2}
+    with pytest.raises(DataError, match="prompts must fit with what follows into the 24 positions"):
+        grade(model, facts(3), TEMPLATES, max_tokens=30, **usual)
+    counted = Counted(model)
+    found = grade(counted, facts(3), TEMPLATES, max_tokens=2, resume=True, **usual)
+    assert len(counted.asked) == 2 * (3 + 2 + 3)  # no probability, draws and greedy answers
+    assert found.identity["sampled"]["max_tokens"] == 2
+    assert read_grades(tmp_path).identity["sampled"]["max_tokens"] == 2
+    with pytest.raises(DataError, match=r"sampled max_tokens \(2 there, 3 here\)"):
+        grade(model, facts(3), TEMPLATES, max_tokens=3, resume=True, **usual)
+
+
 def test_another_model_is_named(model: Transformer, tmp_path: Path) -> None:
     grade(model, facts(2), TEMPLATES, output=tmp_path, samples=0)
     there = json.loads((tmp_path / "grades.json").read_text())

@@ -55,9 +55,9 @@ def choose_shots(train: Sequence[Question], *, count: int = 4, seed: int = 0) ->
     >>> [shot.relation for shot in choose_shots(train, count=3)]
     ['P36', 'P17', 'P36']
     """
-    whole("count", count, 1)
-    if not train:
-        raise DataError("train must have at least one question to choose from; got none.")
+    whole("shots", count, 1)
+    if count > len(train):
+        raise DataError(f"train must have as many questions as shots, {count}; it has {len(train)}.")
     found = balanced_subset(
         [question.id for question in train],
         [question.relation for question in train],

@@ -22,10 +22,17 @@ def append(stream: IO[Any], rows: Sequence[Row]) -> None:
 
 
 def opened(folder: Path, identity: Row) -> tuple[Row, dict[str, Row]]:
-    """Return the identity of a folder with that of this run, which must be alike, and the facts that it has."""
+    """Return the identity of a folder with that of this run, which must be alike, and the facts that it has.
+
+    Settings of a score that no fact has bind nobody: the run that named them ended before it.
+    """
     file = folder / IDENTITY
+    rows = read_rows(folder / FACTS, mend=True)
     if file.is_file():
         there = read_json(file)
+        for part, word in (("exact", "exact"), ("sampled", "hits")):
+            if not any(word in row for row in rows.values()):
+                there[part] = None
         differ = unlike(there, identity)
         if differ:
             raise DataError(
@@ -34,7 +41,7 @@ def opened(folder: Path, identity: Row) -> tuple[Row, dict[str, Row]]:
             )
         identity |= {part: identity[part] or there.get(part) for part in ("exact", "sampled")}
     write_json(file, identity)
-    return identity, read_rows(folder / FACTS, mend=True)
+    return identity, rows
 
 
 def unlike(there: Row, here: Row) -> list[str]:
