@@ -117,3 +117,12 @@ def opened(browser: Any) -> Iterator[Open]:
     yield open_file
     for context in contexts:
         context.close()
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what tests told by `record_property("told", line)`, such as what something took."""
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
+    for line in dict.fromkeys(
+        value for each in reports for name, value in each.user_properties if name == "told"
+    ):
+        terminalreporter.write_line(line)

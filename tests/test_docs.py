@@ -13,6 +13,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,18 +100,27 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def small_model(folder, request):
-    """A language model beside them, for the pages that need one, and a tuned one."""
-    name = request.getfixturevalue("page").name
-    if name in ("train.md", "weights.md"):
+def small_model(folder, request, monkeypatch):
+    """A language model beside them, for the pages that need one, and a tuned one; or a world of fewer facts."""
+    page = request.getfixturevalue("page").name
+    if page in ("train.md", "weights.md"):
         save_llama(folder / "my-model")
-    if name == "weights.md":
+    if page == "weights.md":
         nudge(make_llama()).save_pretrained(folder / "tuned")
+    if page == "knowledge.md":
+        from assay.knowledge.world import WORLDS
+
+        small = replace(
+            WORLDS["ci"], relations=2, ood_relations=1, facts=72, name_words=10, objects=6, ood_objects=5, templates=2,
+            exposures=(0, 6, 200), layers=1, width=32, mlp_width=48, heads=2, row_tokens=24, batch_rows=8,
+            learning_rate=1e-2, passes=4,
+        )  # fmt: skip
+        monkeypatch.setitem(WORLDS, "ci", small)
 
 
 def smaller(text: str) -> str:
-    """Return a command or recipe with a tenth of its budget."""
-    return re.sub(r"(budget:? )5000\b", r"\g<1>500", text)
+    """Return a command or recipe with a tenth of its budget, or a fourth of its few facts."""
+    return re.sub(r"(--sizes? )16\b", r"\g<1>4", re.sub(r"(budget:? )5000\b", r"\g<1>500", text))
 
 
 def run(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def study_knowledge(
         str | None,
         flag(
             "--templates",
-            help="YAML file or folder of relation: [template, ...]; by default the source's own, else ours.",
+            help="YAML file or folder: the templates of each relation; by default the source's own, else ours.",
             panel=DATA,
         ),
     ] = None,
@@ -78,7 +78,7 @@ def study_knowledge(
         int | None, flag("--seeds", help=f"Fine-tunings of each bin and size ({SEEDS}).", panel=METHOD)
     ] = None,
     mixed: Annotated[
-        bool, flag("--mixed/--no-mixed", help="A control on all bins, at each size.", panel=METHOD)
+        bool, flag("--mixed/--no-mixed", help="A control on all bins in turns, at each size.", panel=METHOD)
     ] = True,
     per_relation: Annotated[
         int | None, flag("--per-relation", help="Templates of a relation, at most.", panel=METHOD)
@@ -100,7 +100,7 @@ def study_knowledge(
     ] = None,
     rule: Annotated[
         str,
-        flag("--rule", help="When an answer is right: contains, word, first or exact.", panel=METHOD),
+        flag("--rule", help="When an answer is right: contains, word, first, begins or exact.", panel=METHOD),
     ] = "contains",
     draw_tokens: Annotated[int, flag("--draw-tokens", help="Of a draw, at most.", panel=METHOD)] = 32,
     answer_tokens: Annotated[int, flag("--answer-tokens", help="Of an answer, at most.", panel=METHOD)] = 16,
@@ -232,6 +232,7 @@ def study_knowledge(
         write_page(
             stage / "report.html",
             title="What did fine-tuning do to what the model knows?",
+            subtitle=f"World {world}, seed {seed}" if model is None else f"{model}, facts of {facts}",
             sections=sections(result, judged, changed=lists),
         )
         counts = {"fine-tunings": len(rows)} | {
@@ -243,6 +244,8 @@ def study_knowledge(
             results={"original": result["original"], "left_out": result["left_out"], "claims": result["claims"]},
             talk=talk,
         )  # fmt: skip
+    for note in result["notes"]:
+        talk.say(note)
     for row in result["left_out"]:
         talk.say(f"left out: bin {row['bin']}, size {row['size']}: {row['reason']}")
     talk.say("seconds: " + ", ".join(f"{name} {took:.1f}" for name, took in talk.seconds.items()))

@@ -146,3 +146,9 @@ def test_it_goes_on_with_no_other_folder(world: World, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(DataError, match="output must hold a run to resume"):
         pretrain(world, output=tmp_path, resume=True)
+
+
+def test_a_kill_while_the_first_state_is_written_leaves_a_run_to_resume(tmp_path: Path) -> None:
+    (tmp_path / ".state.pt.0x1.part").write_bytes(b"half")
+    world = make_world(replace(MINI, exposures=(0, 20)), seed=1)
+    assert (pretrain(world, output=tmp_path, resume=True) / "pretraining.json").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +41,12 @@ def test_sets_are_cut_evenly_and_the_cut_is_told() -> None:
     ]
     assert sets_of(questions()[::-1], train_facts=4, seed=3)[0]["train"] == found["train"][::-1]
     assert sets_of(questions(), train_facts=4, seed=4)[0]["train"] != found["train"]
+
+
+def test_facts_of_no_set_are_counted() -> None:
+    some = questions()
+    some[0], some[25] = replace(some[0], split="dev"), replace(some[25], split="train")
+    assert sets_of(some)[1] == ["2 of 30 facts are of no set: of other splits, or to train on out of domain"]
 
 
 def test_facts_without_a_split_are_halved() -> None:

@@ -96,7 +96,9 @@ def pretrain(
     if resume and (folder / STATE).exists():
         state = torch.load(folder / STATE, weights_only=True)
         _check_same(folder, state["identity"], identity)
-    elif resume and any(folder.iterdir()):
+    elif resume and any(
+        not path.name.endswith(".part") for path in folder.iterdir()
+    ):  # of a kill while writing
         raise DataError(f"output must hold a run to resume; {folder} holds other files. Name another place.")
 
     def save(state: dict[str, Any]) -> None:

@@ -67,6 +67,11 @@ def sets_of(
         name: _cut(f"{label}_facts", parts[name], sizes[name], seed)
         for name, label in zip(SETS, ("train", "test", "ood"), strict=True)
     }
+    other = len(given) - sum(map(len, parts.values()))
+    if other:
+        notes.append(
+            f"{other:,} of {len(given):,} facts are of no set: of other splits, or to train on out of domain"
+        )
     for name in SETS:
         if sizes[name] is not None and len(found[name]) < len(parts[name]):
             notes.append(
