@@ -8,7 +8,7 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def staged(folder: Path) -> Iterator[Path]:
     try:
         yield stage
         if (stage / MANIFEST).exists():
-            _clear(folder)
+            clear(folder)
         for name in sorted(files_of(stage), key=lambda name: (name == MANIFEST, name)):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (stage / name).replace(folder / name)
@@ -89,10 +89,13 @@ def files_of(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def _clear(folder: Path) -> None:
+def clear(folder: Path, keep: Collection[str] = ()) -> None:
+    """Remove the manifest of a folder, and what it lists as it was written, but for the files to `keep`."""
     earlier = _outputs(folder / MANIFEST)
     (folder / MANIFEST).unlink(missing_ok=True)
     for name, digest in earlier.items():
+        if name in keep:
+            continue
         path = folder / name
         below = path.resolve().is_relative_to(folder.resolve())
         if below and path.is_file() and file_hash(path) == digest:

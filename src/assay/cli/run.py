@@ -74,6 +74,7 @@ def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli.ner.train import ner_train
     from assay.cli.study_knowledge import study_knowledge
     from assay.cli.weights.diff import weights_diff
+    from assay.cli.weights.restore import weights_restore
 
     return {
         "select": select.select,
@@ -100,6 +101,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "evaluate": evaluate,
         "knowledge_export": knowledge_export,
         "weights_diff": weights_diff,
+        "weights_restore": weights_restore,
     }
 
 

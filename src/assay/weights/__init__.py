@@ -14,8 +14,8 @@
 - `threshold`: the first k percent of a ranking, exactly, by passes that count, and `ties`, where a border falls between
   equal ones; `selection`: what it takes of any chunk; `kernels`: the compiled loops;
 - `shares`: what a selection holds of all changes, and of each layer or module; `shrink`: the control without ranking;
-- `restore`: the tuned model with what a selection takes set back, written for all percents in one pass;
-- `null`: the shares that it would hold had nothing been learnt.
+- `restore`: the tuned model with what a selection takes set back, for all percents in one pass; `writing`: its files,
+  whole or not there;
 - `null`: the shares that it would hold had nothing been learnt, by formula; `redrawn`, with the real weights;
 - `diff`: all of this of one pair, as rows.
 
@@ -28,7 +28,7 @@ from assay.weights.diff import PERCENTS, Diff, diff
 from assay.weights.lora import Adapter, open_adapter
 from assay.weights.null import closed_form, null_shares, shuffled
 from assay.weights.official import official_scores
-from assay.weights.pair import Match, Pair, open_pair
+from assay.weights.pair import Match, Pair, hashed, open_pair
 from assay.weights.ranking import RANKINGS, Ranking, keys, spreads
 from assay.weights.redrawn import NULLS, drawn_spread, redrawn
 from assay.weights.regions import (
@@ -76,6 +76,7 @@ __all__ = [
     "drawn_spread",
     "enrichment",
     "grouped",
+    "hashed",
     "keys",
     "layer_of",
     "levels",

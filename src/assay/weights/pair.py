@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from assay import _check
+from assay._files import file_hash
 from assay.errors import DataError
 from assay.weights.checkpoint import Checkpoint, Vector, open_checkpoint
 from assay.weights.lora import MERGE, Adapter, is_adapter, open_adapter
@@ -155,6 +156,17 @@ def open_pair(
         first, second, architecture, tuple(match for match in matches if match.name in taken),
         tuple(match for match in matches if match.name not in taken), tuple(resized), tuple(tied),
     )  # fmt: skip
+
+
+def hashed(pair: Pair) -> list[dict[str, str]]:
+    """Return role, path and sha256 of the files of both models that decide numbers; reads both once."""
+    found = []
+    for role, side in (("original", pair.original), ("tuned", pair.tuned)):
+        folder = side.path if side.path.is_dir() else side.path.parent
+        beside = [folder / name for name in ("config.json", "adapter_config.json", "tokenizer.json")]
+        for file in sorted({*side.files, *(one for one in beside if one.is_file())}):
+            found.append({"role": role, "path": str(file), "sha256": file_hash(file)})
+    return found
 
 
 def _architecture(original: Checkpoint, tuned: Checkpoint | Adapter, scope: str) -> str | None:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.weights import diff
+from assay.cli.weights import diff, restore
 
-COMMANDS: tuple[Callable[..., None], ...] = (diff.weights_diff,)
+COMMANDS: tuple[Callable[..., None], ...] = (diff.weights_diff, restore.weights_restore)

@@ -66,7 +66,7 @@ def weights_diff(
     from assay._files import write_json
     from assay.cli import console, manifest
     from assay.cli.output import open_folder, staged, write_csv
-    from assay.cli.weights.options import entries, layers_of, percents_of
+    from assay.cli.weights.options import layers_of, percents_of
     from assay.report import weights_sections, write_page
 
     _check.choice("format", format, console.FORMATS)
@@ -98,7 +98,7 @@ def weights_diff(
                 | {"scope": scope, "ranking": ranking, "weights": pair.size, "draws": draws, "seed": seed},
             )
             manifest.write(
-                stage, weights_diff, given, entries(pair), counts=result["counts"],
+                stage, weights_diff, given, room.hashed(pair), counts=result["counts"],
                 results={name: result[name] for name in ("total", "sigma", "shares")}, talk=talk,
             )  # fmt: skip
         talk.say(f"wrote diff.json, tables, report.html and manifest.json to {folder}")

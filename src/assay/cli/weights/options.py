@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from assay.cli.options import DATA, METHOD, flag
-
-if TYPE_CHECKING:
-    from assay.weights import Pair
 
 Original = Annotated[str, typer.Argument(help="Folder of the model before fine-tuning.", show_default=False)]
 Tuned = Annotated[
@@ -65,16 +62,3 @@ def percents_of(text: str) -> tuple[float, ...]:
         raise DataError(
             f"percent must be numbers with commas between, such as 1,5,20; got {text!r}."
         ) from None
-
-
-def entries(pair: Pair) -> list[dict[str, Any]]:
-    """Return role, path and hash of the files of both models that decide numbers."""
-    from assay.cli import manifest
-
-    found = []
-    for role, side in (("original", pair.original), ("tuned", pair.tuned)):
-        folder = side.path if side.path.is_dir() else side.path.parent
-        beside = [folder / name for name in ("config.json", "adapter_config.json", "tokenizer.json")]
-        for file in sorted({*side.files, *(one for one in beside if one.is_file())}):
-            found += manifest.file_entries(role, file)
-    return found

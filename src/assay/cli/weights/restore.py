@@ -1,0 +1,172 @@
+"""`assay weights restore`: the tuned model with its most changed weights set back, a model a percent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from assay.cli import options
+from assay.cli.options import METHOD, OUTPUT, flag
+from assay.cli.weights.options import Layers, Original, Pattern, Percent, Ranking, Scope, Tuned
+
+if TYPE_CHECKING:
+    from assay.weights import Pair, Selection
+
+PER = ("global", "layer", "tensor")
+OFFICIAL = ("bf16", "fp16")
+
+
+def weights_restore(
+    original: Original,
+    tuned: Tuned,
+    output: Annotated[
+        str, flag("--output", "-o", help="Folder that gets a model a percent: OUT/percent-5.", panel=OUTPUT)
+    ],
+    percent: Percent = "1,3,5,10,20,40,60",
+    scope: Scope = "transformer",
+    layers: Layers = None,
+    pattern: Pattern = None,
+    ranking: Ranking = "relative",
+    official: Annotated[
+        str | None,
+        flag("--official", help="bf16 or fp16: rank as the paper's program does in it.", panel=METHOD),
+    ] = None,
+    bottom: Annotated[
+        bool, flag("--bottom", help="Set what ranks last back, not first.", panel=METHOD)
+    ] = False,
+    shrink: Annotated[
+        bool,
+        flag(
+            "--shrink",
+            help="Instead make all changes smaller alike, by the sum d^2 that each percent undoes.",
+            panel=METHOD,
+        ),
+    ] = False,
+    per: Annotated[
+        str,
+        flag("--per", help="Percents of what: global, all of scope; layer or tensor, each.", panel=METHOD),
+    ] = "global",
+    among: Annotated[
+        str, flag("--among", help="all, or changed: unchanged weights fill no quota.", panel=METHOD)
+    ] = "all",
+    ties: Annotated[
+        str,
+        flag(
+            "--ties",
+            help="Of equal ones at the border: first by name and place, all of them, or none.",
+            panel=METHOD,
+        ),
+    ] = "first",
+    seed: Annotated[int, flag("--seed", help="Of the ranking random.", panel=METHOD)] = 0,
+    format: options.Format = "table",
+    overwrite: options.Overwrite = False,
+    resume: options.Resume = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Set weights of a tuned model back to the original's, the most changed first: a whole model for each percent.
+
+    0 percent is the tuned model, 100 the original in scope. All percents are selected and written in one go, and the
+    memory does not grow with the models. Each model has the tuned one's files, shards and dtypes, and
+    assay-restore.json with the thresholds; unchanged weights rank last and may fill a quota, see effective_percent.
+    """
+    given = dict(locals())
+    from assay import _check
+    from assay import weights as room
+    from assay._files import read_json
+    from assay.cli import console, manifest
+    from assay.cli.output import MANIFEST, clear, files_of, open_folder
+    from assay.cli.weights.options import layers_of, percents_of
+    from assay.errors import DataError
+    from assay.weights.writing import MANIFEST as ABOUT
+
+    _check.choice("format", format, console.FORMATS)
+    _check.choice("ranking", ranking, room.RANKINGS)
+    _check.choice("per", per, PER)
+    if official is not None:
+        if ranking != "relative":
+            raise DataError(
+                f"ranking must be relative where --official is given; got {ranking!r}. Leave one out."
+            )
+        ranking = f"official_{_check.choice('official', official, OFFICIAL)}"
+    percents = percents_of(percent)
+    talk = console.Talk(quiet)
+    pair = room.open_pair(original, tuned, scope=scope, layers=layers_of(layers), pattern=pattern)
+    folder = open_folder(output, [original, tuned], overwrite=overwrite, resume=resume)
+    with talk.stage("select", f"{pair.size:,} weights, ranking {ranking}"):
+        selection = room.select(
+            pair.chunks, percents, ranking=ranking, bottom=bottom, among=among, ties=ties,
+            group_of=_group_of(pair, per), seed=seed,
+        )  # fmt: skip
+    with talk.stage("hash", "the files of both models"):
+        inputs = room.hashed(pair)
+    about: dict[str, Any] = {
+        "scope": scope,
+        "layers": layers,
+        "pattern": pattern,
+        "per": per,
+        "inputs": [entry | {"path": entry["path"].rpartition("/")[2]} for entry in inputs],
+    }
+    with talk.stage("write", f"{len(percents)} models to {folder}"):
+        if shrink:
+            rule = {"ranking": ranking, "bottom": bottom, "among": among, "ties": ties, "seed": seed}
+            places = room.write_shrunk(
+                pair, _energies(selection), folder, names=[f"shrink-percent-{one:g}" for one in percents],
+                about=about | {"equal_to": rule}, resume=resume, overwrite=overwrite,
+            )  # fmt: skip
+        else:
+            places = room.restore(pair, selection, folder, about=about, resume=resume, overwrite=overwrite)
+    outputs = [f"{place.name}/{name}" for place in places for name in files_of(place)]
+    if overwrite:
+        clear(folder, keep=outputs)
+    rows = [
+        (_shrunk if shrink else _row)(one, read_json(place / ABOUT))
+        for one, place in zip(percents, places, strict=True)
+    ]
+    written = manifest.write(
+        folder, weights_restore, given, inputs,
+        counts={"weights": pair.size, "tensors": len(pair.matches), "tensors_outside": len(pair.outside),
+                "models": len(places)},
+        results=rows, talk=talk, outputs=outputs,
+    )  # fmt: skip
+    talk.say(f"wrote {', '.join(place.name for place in places)} and {MANIFEST} to {folder}")
+    console.show(rows, format, whole=written)
+
+
+def _group_of(pair: Pair, per: str) -> Callable[[str], Hashable] | None:
+    if per == "global":
+        return None
+    layers = {match.name: match.place.layer for match in pair.matches}
+    return str if per == "tensor" else lambda name: layers[name]
+
+
+def _energies(selection: Selection) -> list[float]:
+    """Return the share of sum d^2 that each percent undoes; 0 where nothing changed."""
+    energies = [min(float(one), 1.0) if one > 0 else 0.0 for one in selection.shares[:, 2]]
+    return [1.0 if one == 100 else energy for one, energy in zip(selection.percents, energies, strict=True)]
+
+
+def _row(percent: float, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is printed of a restored model, in percent."""
+    shares, taken = told["shares"], told["taken"]
+    return {
+        "percent": percent,
+        "weights": taken,
+        "of_weights": 100 * taken / told["weights"],
+        "of_sum_r": _percent(shares["relative"]),
+        "of_sum_d2": _percent(shares["energy"]),
+        "changed": 100 * told["taken_changed"] / taken if taken else None,
+        "effective_percent": 100 * told["taken_changed"] / told["weights"],
+        "rounded": told["rounded"],
+    }
+
+
+def _shrunk(percent: float, told: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "percent": percent,
+        "of_sum_d2": 100 * told["energy"],
+        "of_sum_d2_undone": 100 * told["energy_undone"],
+    }
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share

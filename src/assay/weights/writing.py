@@ -1,0 +1,192 @@
+"""Writing models that are another one with some values changed, several at once: whole, or nothing is left."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from assay._files import read_json, write_json
+from assay.errors import DataError
+from assay.weights.checkpoint import DTYPES, Checkpoint
+
+MANIFEST = "assay-restore.json"
+WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack")  # never copied as they are
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# a tensor, the flat index of its first value, and for each model the values as they are stored
+Slices = Iterable[tuple[str, int, Iterable[Any]]]
+
+
+def write_models(
+    layout: Checkpoint,
+    output: Path,
+    names: Sequence[str],
+    slices: Slices,
+    manifests: Callable[[], Iterable[Mapping[str, Any]]],
+    *,
+    sizes: Mapping[str, int],
+    elements: int,
+    overwrite: bool = False,
+) -> None:
+    """Write a folder for each name: files, layout and bytes of `layout`, but for what `slices` gives.
+
+    `sizes` has the tensors that `slices` gives, each whole up to so many values. `manifests` are asked for at the end,
+    one a name. With `overwrite` a folder that has a `MANIFEST` is replaced, when the new one is whole.
+    """
+    if len(set(names)) < len(names):
+        raise DataError(f"percents must have names of their own; got {list(names)}. Use fewer digits.")
+    for name in names:
+        place = output / name
+        if place.exists() and not overwrite:
+            raise DataError(
+                f"output must not have {name}; {output} has it. Name another folder, or delete it."
+            )
+        if place.exists() and not (place / MANIFEST).is_file():
+            raise DataError(
+                f"{place} must be a model that assay wrote to be replaced; it has no {MANIFEST}. Delete it, or name "
+                "another folder."
+            )
+    if not names:
+        return
+    with _one_error(output):
+        output.mkdir(parents=True, exist_ok=True)
+        needed = len(names) * sum(file.stat().st_size for file in layout.files)
+        free = shutil.disk_usage(output).free
+        if needed > free:
+            raise DataError(
+                f"output must have room for {len(names)} models of {needed / len(names) / 1e9:.2f} GB; {output} has "
+                f"{free / 1e9:.2f} GB. Ask for fewer percents at a time."
+            )
+        with _parts(output, names) as parts:
+            _fill(layout, parts, slices, sizes, elements)
+            for part, manifest in zip(parts, manifests(), strict=True):
+                _copy_folder(layout.path, part)
+                write_json(part / MANIFEST, manifest)
+
+
+def kept(output: Path, names: Sequence[str], rules: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Return which of the models are there already, whole; raise for one that was made by another rule."""
+    found = []
+    for name, rule in zip(names, rules, strict=True):
+        place = output / name
+        if not place.exists():
+            found.append(False)
+            continue
+        manifest = read_json(place / MANIFEST) if (place / MANIFEST).is_file() else {}
+        other = [key for key, value in rule.items() if manifest.get(key) != _as_read(value)]
+        if other:
+            raise DataError(
+                f"{place} must be of the same run to go on with; {other[0]} is {manifest.get(other[0])!r}, not "
+                f"{rule[other[0]]!r}. Name another folder, or overwrite it."
+            )
+        found.append(True)
+    return found
+
+
+def _as_read(value: Any) -> Any:
+    """Return a value as it is read back from JSON."""
+    import orjson
+
+    return orjson.loads(orjson.dumps(value))
+
+
+@contextmanager
+def _one_error(output: Path) -> Iterator[None]:
+    """Say what is wrong with the disk in one sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise DataError(
+                f"output must have room; the disk of {output} became full ({error.strerror}), and nothing was kept. "
+                "Free some, or ask for fewer percents at a time."
+            ) from None
+        ours = error.filename is None or Path(error.filename).is_relative_to(output)
+        if ours and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise DataError(
+                f"output must be a folder that can be written to; {error.filename or output}: {error.strerror}. "
+                "Name another one."
+            ) from None
+        raise
+
+
+def _fill(
+    layout: Checkpoint, parts: Sequence[Path], slices: Slices, sizes: Mapping[str, int], elements: int
+) -> None:
+    """Write the files with weights of every model."""
+    with ExitStack() as open_files:
+        files = {
+            source: [open_files.enter_context(open(part / source.name, "wb")) for part in parts]
+            for source in layout.files
+        }
+        for source, targets in files.items():
+            _copy_rest(layout, source, targets, sizes, elements)
+        for name, start, versions in slices:
+            tensor = layout.tensors[name]
+            place = tensor.start + start * DTYPES[tensor.dtype].itemsize
+            for target, values in zip(files[tensor.file], versions, strict=True):
+                target.seek(place)
+                target.write(values.tobytes())
+        for targets in files.values():
+            for target in targets:
+                target.flush()
+                os.fsync(target.fileno())
+
+
+@contextmanager
+def _parts(output: Path, names: Sequence[str]) -> Iterator[list[Path]]:
+    """Give a hidden folder for each name; rename them all at the end, or leave nothing."""
+    parts = [output / f".{name}.part" for name in names]
+    try:
+        for part in parts:
+            shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+            part.mkdir()
+        yield parts
+        for part, name in zip(parts, names, strict=True):
+            if (output / name).exists():
+                shutil.rmtree(output / name)
+            part.rename(output / name)
+    finally:
+        for part in parts:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _copy_rest(
+    layout: Checkpoint, source: Path, targets: Sequence[Any], sizes: Mapping[str, int], elements: int
+) -> None:
+    """Write what no slice gives: headers, tensors that stay, rows beyond those compared."""
+    inside = sorted(
+        (one.start, one.start + sizes[one.name] * DTYPES[one.dtype].itemsize)
+        for one in layout.tensors.values()
+        if one.file == source and one.name in sizes
+    )
+    edges = [0, *(edge for both in inside for edge in both), source.stat().st_size]
+    with open(source, "rb") as f:
+        for start, stop in zip(edges[::2], edges[1::2], strict=True):
+            f.seek(start)
+            for target in targets:
+                target.seek(start)
+            while start < stop:
+                block = f.read(min(stop - start, 4 * elements))
+                if not block:
+                    raise DataError(f"{source} must stay as it is while it is read; it became shorter.")
+                for target in targets:
+                    target.write(block)
+                start += len(block)
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    """Copy the files beside the weights: config, index, tokenizer, template, licence."""
+    if source.is_dir():
+        for file in sorted(source.iterdir()):
+            if (
+                file.is_file()
+                and file.suffix not in WEIGHTS
+                and file.name != MANIFEST
+                and not (target / file.name).exists()
+            ):
+                shutil.copyfile(file, target / file.name)
