@@ -55,11 +55,20 @@ def mean(found: list[dict[str, str]], column: str, **where: str) -> float:
 def test_a_world_from_end_to_end(ci_study: Path, record_property: Callable[[str, object], None]) -> None:
     record_property("told", (ci_study.parent / "seconds.txt").read_text())
     manifest = json.loads((ci_study / "manifest.json").read_text())
-    written = {"results.csv", "result.json", "lost.jsonl", "gained.jsonl", "tables/counts.csv", "tables/claims.csv"}
+    written = {
+        "results.csv",
+        "result.json",
+        "lost.jsonl",
+        "gained.jsonl",
+        "tables/counts.csv",
+        "tables/claims.csv",
+    }
     assert written <= set(manifest["outputs"])
     claims = rows(ci_study / "tables" / "claims.csv")
     assert {row["verdict"] for row in claims} <= {"holds", "does not hold", "undecided"}
-    assert all(float(row["low"]) <= float(row["effect"]) <= float(row["high"]) for row in claims if row["low"])
+    assert all(
+        float(row["low"]) <= float(row["effect"]) <= float(row["high"]) for row in claims if row["low"]
+    )
     assert set(manifest["run"]["seconds"]) == {"pretrain", "grade", "cells"}
     found = rows(ci_study / "results.csv")
     # D0, D4 and the control at both sizes; D2 has too few facts for the larger one
