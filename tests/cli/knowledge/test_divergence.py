@@ -132,6 +132,7 @@ def test_prompts(assay: Assay, given: list[object], tmp_path: Path) -> None:
             ["--prompt", "few-shot"],
             "--train must be given for few-shot examples, and for nothing else; got none.",
         ),
+        (["--shots", "2"], "--shots must be left out unless --prompt is few-shot; got 2."),
         (["--train", "train.jsonl"], "and for nothing else; got train.jsonl with chat."),
         (["--grades", "facts.jsonl"], "must be one that assay knowledge grade filled"),
     ],

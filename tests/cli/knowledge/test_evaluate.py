@@ -194,6 +194,11 @@ def test_what_does_not_fit_is_one_error(assay: Assay, folder: Path) -> None:
             ["--templates", "t.json"],
             "error: --templates must be left out unless --prompt is statement; got 't.json'.\n",
         ),
+        (["--shots", 2], "error: --shots must be left out unless --prompt is few-shot; got 2.\n"),
+        (
+            ["--prompt", "few-shot", "--train", "facts.jsonl", "--shots", 13],
+            "error: --train must have as many questions as shots, 13; it has 12.\n",
+        ),
     ):
         done = assay(*ASK, *QUICK, *more, "-o", "out", "--quiet")
         assert (done.code, done.err) == (2, says)
@@ -232,3 +237,5 @@ def test_tasks_for_the_harness(assay: Assay, folder: Path) -> None:
         "knowledge", "export", "facts.jsonl", "-o", "more", "--prompt", "sft", "--train", "facts.jsonl"
     )
     assert done.err == "error: --train must be left out unless --prompt is few-shot; got 'facts.jsonl'.\n"
+    done = assay("knowledge", "export", "facts.jsonl", "-o", "more", "--shots", 2)
+    assert done.err == "error: --train must be given for few-shot examples; got none.\n"

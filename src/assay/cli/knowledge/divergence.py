@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli import options
-from assay.cli.knowledge.models import BatchSize, Device, Dtype, Threads
+from assay.cli.knowledge.models import SHOTS, BatchSize, Device, Dtype, Threads
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def divergence(
             panel=METHOD,
         ),
     ] = "sft",
-    shots: Annotated[int, flag("--shots", help="few-shot only: examples from --train.", panel=METHOD)] = 4,
+    shots: Annotated[
+        int | None, flag("--shots", help="few-shot only: examples from --train (4).", panel=METHOD)
+    ] = None,
     chat_template: Annotated[
         str | None,
         flag("--chat-template", help="Jinja file in place of TUNED's own chat template.", panel=METHOD),
@@ -136,6 +138,8 @@ def divergence(
     if (train is None) == (prompt == "few-shot"):
         got = "none" if train is None else f"{train} with {prompt}"
         raise DataError(f"train must be given for few-shot examples, and for nothing else; got {got}.")
+    if shots is not None and prompt != "few-shot":
+        raise DataError(f"shots must be left out unless --prompt is few-shot; got {shots}.")
     talk = console.Talk(quiet)
     own = None if templates is None else room.read_templates(templates)
     found = room.read_facts(facts, format=shape)
@@ -167,7 +171,8 @@ def divergence(
     if prompt == "statement":
         more["statements"] = _statements(asked, mine, said)
     if train is not None:
-        more["shots"] = room.choose_shots(room.read_facts(train).questions, count=shots, seed=seed)
+        count = SHOTS if shots is None else shots
+        more["shots"] = room.choose_shots(room.read_facts(train).questions, count=count, seed=seed)
     with talk.stage("compare", f"{len(asked):,} facts, {prompt}") as progress:
         moved = room.shift(after, before, asked, **more, progress=progress)
     paper = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from assay.cli import options
-from assay.cli.knowledge.models import BaseUrl, BatchSize, Device, Dtype, Model, Threads, Workers
+from assay.cli.knowledge.models import SHOTS, BaseUrl, BatchSize, Device, Dtype, Model, Threads, Workers
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ def evaluate(
             panel=METHOD,
         ),
     ] = "sft",
-    shots: Annotated[int, flag("--shots", help="few-shot only: examples from --train.", panel=METHOD)] = 4,
+    shots: Annotated[
+        int | None, flag("--shots", help="few-shot only: examples from --train (4).", panel=METHOD)
+    ] = None,
     templates: Annotated[
         str | None,
         flag(
@@ -261,7 +263,7 @@ def _prompting(
     found: Any,
     asked: tuple[Question, ...],
     known: tuple[Question, ...],
-    shots: int,
+    shots: int | None,
     templates: str | None,
     seed: int,
 ) -> dict[str, Any]:
@@ -269,10 +271,14 @@ def _prompting(
     from assay import knowledge as room
     from assay.errors import DataError
 
-    if templates is not None and prompt != "statement":
-        raise DataError(f"templates must be left out unless --prompt is statement; got {templates!r}.")
+    for option, value, reads in (("shots", shots, "few-shot"), ("templates", templates, "statement")):
+        if value is not None and prompt != reads:
+            raise DataError(f"{option} must be left out unless --prompt is {reads}; got {value!r}.")
     if prompt == "few-shot":
-        return {"prompting": "few-shot", "shots": room.choose_shots(known, count=shots, seed=seed)}
+        return {
+            "prompting": "few-shot",
+            "shots": room.choose_shots(known, count=SHOTS if shots is None else shots, seed=seed),
+        }
     if prompt == "statement":
         own = None if templates is None else room.read_templates(templates)
         said = room.templates_of(found, own)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from assay.cli import options
+from assay.cli.knowledge.models import SHOTS
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 
@@ -30,7 +31,9 @@ def knowledge_export(
     train: Annotated[
         str | None, flag("--train", help="few-shot only: facts to take examples from.", panel=DATA)
     ] = None,
-    shots: Annotated[int, flag("--shots", help="few-shot only: examples from --train.", panel=METHOD)] = 4,
+    shots: Annotated[
+        int | None, flag("--shots", help="few-shot only: examples from --train (4).", panel=METHOD)
+    ] = None,
     seed: Annotated[int, flag("--seed", help="Of the examples.", panel=METHOD)] = 0,
     grades: Annotated[
         str | None,
@@ -84,9 +87,15 @@ def knowledge_export(
     choice("prompt", prompt, TEXTS)
     if shape is not None:
         choice("shape", shape, room.FACT_FORMATS)
-    for option, value, reads in (("train", train, "few-shot"), ("templates", templates, "statement")):
+    for option, value, reads in (
+        ("train", train, "few-shot"),
+        ("shots", shots, "few-shot"),
+        ("templates", templates, "statement"),
+    ):
         if value is not None and prompt != reads:
             raise DataError(f"{option} must be left out unless --prompt is {reads}; got {value!r}.")
+    if shots is not None and train is None:
+        raise DataError("train must be given for few-shot examples; got none.")
     talk = console.Talk(quiet)
     names = aliases_of(aliases)
     found = room.read_facts(facts, format=shape)
@@ -102,8 +111,8 @@ def knowledge_export(
     with staged(folder) as stage:
         files = room.write_tasks(
             questions, stage, name=name, prompt=prompt, categories=categories,
-            shots=room.choose_shots(known, count=shots, seed=seed) if known else (), templates=said,
-            max_tokens=max_tokens,
+            shots=room.choose_shots(known, count=SHOTS if shots is None else shots, seed=seed) if known else (),
+            templates=said, max_tokens=max_tokens,
         )  # fmt: skip
         read = [("facts", facts), ("train", train), ("templates", templates), ("aliases", aliases)]
         inputs = [

@@ -28,6 +28,7 @@ BaseUrl = Annotated[
     str | None, flag("--base-url", help="openai only: address of the server, to /v1.", panel=METHOD)
 ]
 Workers = Annotated[int | None, flag("--workers", help="openai only: requests in flight (8).", panel=METHOD)]
+SHOTS = 4  # answered questions before one that is asked few-shot
 # what a kind of model does not read must be at its default
 DEFAULTS = {
     "batch_size": 64,
