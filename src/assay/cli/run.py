@@ -73,6 +73,7 @@ def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli.ner.screen import screen
     from assay.cli.ner.train import ner_train
     from assay.cli.study_knowledge import study_knowledge
+    from assay.cli.weights.delta import weights_apply, weights_revert
     from assay.cli.weights.diff import weights_diff
     from assay.cli.weights.restore import weights_restore
 
@@ -102,6 +103,8 @@ def _commands() -> dict[str, Callable[..., None]]:
         "knowledge_export": knowledge_export,
         "weights_diff": weights_diff,
         "weights_restore": weights_restore,
+        "weights_apply": weights_apply,
+        "weights_revert": weights_revert,
     }
 
 

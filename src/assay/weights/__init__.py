@@ -16,6 +16,7 @@
 - `shares`: what a selection holds of all changes, and of each layer or module; `shrink`: the control without ranking;
 - `restore`: the tuned model with what a selection takes set back, for all percents in one pass; `writing`: its files,
   whole or not there;
+- `delta`: only what differs, to make one model of the other; `told`: what is said of both;
 - `null`: the shares that it would hold had nothing been learnt, by formula; `redrawn`, with the real weights;
 - `diff`: all of this of one pair, as rows.
 
@@ -24,6 +25,7 @@ Knows arrays and files; needs no torch.
 
 from assay.weights.change import Change, changes, grouped
 from assay.weights.checkpoint import Checkpoint, Tensor, open_checkpoint
+from assay.weights.delta import apply_delta, read_delta, write_deltas
 from assay.weights.diff import PERCENTS, Diff, diff
 from assay.weights.lora import Adapter, open_adapter
 from assay.weights.null import closed_form, null_shares, shuffled
@@ -69,6 +71,7 @@ __all__ = [
     "Tally",
     "Tensor",
     "Threshold",
+    "apply_delta",
     "architecture_of",
     "changes",
     "closed_form",
@@ -86,6 +89,7 @@ __all__ = [
     "open_checkpoint",
     "open_pair",
     "place_of",
+    "read_delta",
     "redrawn",
     "region_of",
     "restore",
@@ -94,5 +98,6 @@ __all__ = [
     "shuffled",
     "spreads",
     "tally",
+    "write_deltas",
     "write_shrunk",
 ]

@@ -155,7 +155,7 @@ def weights_of(files: Iterable[Path]) -> dict[str, Tensor]:
     """Return the tensors of files by sorted name, without buffers; raise for one that is quantized or comes twice."""
     tensors: dict[str, Tensor] = {}
     for file in files:
-        for tensor in _header(file):
+        for tensor in stored_tensors(file):
             if BUFFERS.search(tensor.name):
                 continue
             if tensor.name in tensors:
@@ -174,7 +174,7 @@ def weights_of(files: Iterable[Path]) -> dict[str, Tensor]:
     return {name: tensors[name] for name in sorted(tensors)}
 
 
-def _header(file: Path) -> list[Tensor]:
+def stored_tensors(file: Path) -> list[Tensor]:
     """Return the tensors of one safetensors file, of any dtype, each checked to lie inside the file."""
     try:
         total = file.stat().st_size

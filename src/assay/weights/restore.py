@@ -18,8 +18,8 @@ from assay.weights.official import to_bf16
 from assay.weights.pair import CHUNK, Pair
 from assay.weights.ranking import Chunk, Floats32
 from assay.weights.selection import Selection, levels
-from assay.weights.shares import SUMS
 from assay.weights.shrink import shrink
+from assay.weights.told import held, rules_of
 from assay.weights.writing import Slices, kept, write_models
 
 _Stored = NDArray[Any]
@@ -75,20 +75,7 @@ def restore(
     Reads both models once and writes each output once; memory some 25 bytes for each of `elements`.
     """
     names = [f"percent-{percent:g}" for percent in selection.percents]
-    rules = [
-        {
-            "percent": percent,
-            "of": selection.of,
-            "ranking": selection.ranking,
-            "bottom": selection.bottom,
-            "among": selection.among,
-            "ties": selection.ties,
-            "seed": selection.seed,
-            "weights": pair.size,
-        }
-        | dict(about or {})
-        for percent in selection.percents
-    ]
+    rules = rules_of(pair, selection, about)
     todo = _todo(Path(output), names, rules, resume)
     number = len(names)
     sums = np.zeros((number + 1, 5))
@@ -109,32 +96,7 @@ def restore(
             last = j
 
     def manifests() -> list[dict[str, Any]]:
-        taken, unfit = np.cumsum(sums, axis=0), np.cumsum(rounded)
-        found = []
-        for j in todo:
-            with np.errstate(invalid="ignore"):
-                shares = taken[j] / taken[-1]
-            found.append(
-                rules[j]
-                | {
-                    "changed": int(taken[-1, 1]),
-                    "taken": int(taken[j, 0]),
-                    "taken_changed": int(taken[j, 1]),
-                    "rounded": int(unfit[j]),
-                    "shares": dict(zip(SUMS, shares.tolist(), strict=True)),
-                    "thresholds": {
-                        str(group): {
-                            "key": one.thresholds[j].key,
-                            "above": one.thresholds[j].above,
-                            "equal": one.thresholds[j].equal,
-                            "equal_taken": one.thresholds[j].take,
-                            "last_equal": one.thresholds[j].cut,
-                        }
-                        for group, one in selection.groups.items()
-                    },
-                }
-            )
-        return found
+        return [rules[j] | held(selection, j, sums, rounded) for j in todo]
 
     _write(pair, Path(output), [names[j] for j in todo], versions, manifests, elements, overwrite)
     return [Path(output) / name for name in names]
@@ -213,7 +175,7 @@ def _energy(p: Floats32, s: Floats32) -> float:
 
 def _todo(output: Path, names: Sequence[str], rules: Sequence[Mapping[str, Any]], resume: bool) -> list[int]:
     """Return the numbers of the models that are to be written."""
-    there = kept(output, names, rules) if resume else [False] * len(names)
+    there = kept([output / name for name in names], rules) if resume else [False] * len(names)
     return [j for j, one in enumerate(there) if not one]
 
 

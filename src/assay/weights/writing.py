@@ -10,11 +10,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from assay._files import read_json, write_json
 from assay.errors import DataError
 from assay.weights.checkpoint import DTYPES, Checkpoint
 
 MANIFEST = "assay-restore.json"
+RUN = "manifest.json"  # of the run that made the model; not of what is written here
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack")  # never copied as they are
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # a tensor, the flat index of its first value, and for each model the values as they are stored
@@ -52,7 +55,7 @@ def write_models(
             )
     if not names:
         return
-    with _one_error(output):
+    with one_error(output):
         output.mkdir(parents=True, exist_ok=True)
         needed = len(names) * sum(file.stat().st_size for file in layout.files)
         free = shutil.disk_usage(output).free
@@ -68,34 +71,30 @@ def write_models(
                 write_json(part / MANIFEST, manifest)
 
 
-def kept(output: Path, names: Sequence[str], rules: Sequence[Mapping[str, Any]]) -> list[bool]:
-    """Return which of the models are there already, whole; raise for one that was made by another rule."""
+def kept(
+    places: Sequence[Path],
+    rules: Sequence[Mapping[str, Any]],
+    read: Callable[[Path], Mapping[str, Any]] = lambda place: (
+        read_json(place / MANIFEST) if (place / MANIFEST).is_file() else {}
+    ),
+) -> list[bool]:
+    """Return which outputs are there already, whole; raise for one that `read` says was made by another rule."""
     found = []
-    for name, rule in zip(names, rules, strict=True):
-        place = output / name
-        if not place.exists():
-            found.append(False)
-            continue
-        manifest = read_json(place / MANIFEST) if (place / MANIFEST).is_file() else {}
-        other = [key for key, value in rule.items() if manifest.get(key) != _as_read(value)]
+    for place, rule in zip(places, rules, strict=True):
+        found.append(place.exists())
+        told = read(place) if place.exists() else rule
+        plain = orjson.loads(orjson.dumps(dict(rule)))  # as it is read back
+        other = [key for key in rule if told.get(key) not in (plain[key], rule[key])]
         if other:
             raise DataError(
-                f"{place} must be of the same run to go on with; {other[0]} is {manifest.get(other[0])!r}, not "
+                f"{place} must be of the same run to go on with; {other[0]} is {told.get(other[0])!r}, not "
                 f"{rule[other[0]]!r}. Name another folder, or overwrite it."
             )
-        found.append(True)
     return found
 
 
-def _as_read(value: Any) -> Any:
-    """Return a value as it is read back from JSON."""
-    import orjson
-
-    return orjson.loads(orjson.dumps(value))
-
-
 @contextmanager
-def _one_error(output: Path) -> Iterator[None]:
+def one_error(output: Path) -> Iterator[None]:
     """Say what is wrong with the disk in one sentence."""
     try:
         yield
@@ -186,7 +185,7 @@ def _copy_folder(source: Path, target: Path) -> None:
             if (
                 file.is_file()
                 and file.suffix not in WEIGHTS
-                and file.name != MANIFEST
+                and file.name not in (MANIFEST, RUN)
                 and not (target / file.name).exists()
             ):
                 shutil.copyfile(file, target / file.name)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from assay.cli.weights import diff, restore
+from assay.cli.weights import delta, diff, restore
 
-COMMANDS: tuple[Callable[..., None], ...] = (diff.weights_diff, restore.weights_restore)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    diff.weights_diff,
+    restore.weights_restore,
+    delta.weights_apply,
+    delta.weights_revert,
+)

@@ -42,6 +42,14 @@ def weights_restore(
             panel=METHOD,
         ),
     ] = False,
+    delta: Annotated[
+        bool,
+        flag(
+            "--delta",
+            help="Write only what differs, OUT/percent-5.safetensors; see assay weights apply.",
+            panel=OUTPUT,
+        ),
+    ] = False,
     per: Annotated[
         str,
         flag("--per", help="Percents of what: global, all of scope; layer or tensor, each.", panel=METHOD),
@@ -82,6 +90,8 @@ def weights_restore(
     _check.choice("format", format, console.FORMATS)
     _check.choice("ranking", ranking, room.RANKINGS)
     _check.choice("per", per, PER)
+    if delta and shrink:
+        raise DataError("--delta must not be given with --shrink, which changes every weight. Leave one out.")
     if official is not None:
         if ranking != "relative":
             raise DataError(
@@ -114,12 +124,19 @@ def weights_restore(
                 about=about | {"equal_to": rule}, resume=resume, overwrite=overwrite,
             )  # fmt: skip
         else:
-            places = room.restore(pair, selection, folder, about=about, resume=resume, overwrite=overwrite)
-    outputs = [f"{place.name}/{name}" for place in places for name in files_of(place)]
+            write = room.write_deltas if delta else room.restore
+            places = write(pair, selection, folder, about=about, resume=resume, overwrite=overwrite)
+    outputs = [
+        name
+        for place in places
+        for name in ([place.name] if delta else [f"{place.name}/{one}" for one in files_of(place)])
+    ]
     if overwrite:
         clear(folder, keep=outputs)
     rows = [
-        (_shrunk if shrink else _row)(one, read_json(place / ABOUT))
+        (_shrunk if shrink else _row)(
+            one, room.read_delta(place)["about"] if delta else read_json(place / ABOUT)
+        )
         for one, place in zip(percents, places, strict=True)
     ]
     written = manifest.write(

@@ -1,0 +1,126 @@
+"""Deltas: each model made of the other, byte for byte, and of no other."""
+
+from __future__ import annotations
+
+import errno
+import resource
+from pathlib import Path
+
+import pytest
+
+from assay.errors import DataError
+from assay.weights import apply_delta, open_pair, restore, select, write_deltas
+from tests.weights.test_restore import models, values
+
+PERCENTS = [0, 5, 33.3, 100]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "original", "shards"), [("F32", "F32", 1), ("BF16", "BF16", 3), ("F16", "F32", 1)]
+)
+def test_applied_it_is_restored_and_reverted_it_is_tuned(
+    tmp_path: Path, dtype: str, original: str, shards: int
+) -> None:
+    first, second = models(tmp_path, dtype, original, shards)
+    pair = open_pair(first, second)
+    selection = select(pair.chunks, PERCENTS)
+    whole = restore(pair, selection, tmp_path / "whole")
+    deltas = write_deltas(pair, selection, tmp_path / "deltas", elements=7)
+    for percent, delta, expected in zip(PERCENTS, deltas, whole, strict=True):
+        there = apply_delta(delta, second, tmp_path / f"there-{percent}", elements=11)
+        back = apply_delta(delta, there, tmp_path / f"back-{percent}", revert=True, elements=5)
+        for file in expected.glob("*.safetensors"):
+            assert (there / file.name).read_bytes() == file.read_bytes()
+            assert (back / file.name).read_bytes() == (second / file.name).read_bytes()
+        assert (there / "tokenizer.json").is_file()
+
+
+def test_another_reader_understands_it(tmp_path: Path) -> None:
+    safetensors = pytest.importorskip("safetensors.numpy")
+    first, second = models(tmp_path)
+    pair = open_pair(first, second)
+    (delta,) = write_deltas(pair, select(pair.chunks, [20]), tmp_path / "deltas")
+    p, s = values(first), values(second)
+    found = safetensors.load_file(delta)
+    number = 0
+    for name in {key.rpartition(".")[0] for key in found}:
+        at = found[f"{name}.positions"]
+        number += len(at)
+        assert (found[f"{name}.original"] == p[name].ravel()[at]).all()
+        assert (found[f"{name}.tuned"] == s[name].ravel()[at]).all()
+    assert number == pair.size * 20 // 100
+
+
+def test_refusals(tmp_path: Path) -> None:
+    first, second = models(tmp_path)
+    pair = open_pair(first, second)
+    selection = select(pair.chunks, [20])
+    (delta,) = write_deltas(pair, selection, tmp_path / "deltas")
+    there = apply_delta(delta, second, tmp_path / "there")
+    for model, revert, said in (
+        (first, False, "Give the tuned model"), (there, False, "It is the restored one already"),
+        (second, True, "It is the tuned one already"),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match=said):
+            apply_delta(delta, model, tmp_path / "out", revert=revert)
+    with pytest.raises(DataError, match="delta must be a file that assay wrote"):
+        apply_delta(second / "model.safetensors", second, tmp_path / "out")
+    with pytest.raises(DataError, match=r"output must not have percent-20\.safetensors"):
+        write_deltas(pair, selection, tmp_path / "deltas")
+    content = bytearray(delta.read_bytes())
+    assert write_deltas(pair, selection, tmp_path / "deltas", resume=True) == [delta]
+    with pytest.raises(DataError, match="ranking is 'relative', not 'random'"):
+        write_deltas(pair, select(pair.chunks, [20], ranking="random"), tmp_path / "deltas", resume=True)
+    part = 4 * selection.counts[0]  # bytes of positions, of original and of tuned values, which come last
+    for place, said in (
+        (len(content) - 1, "another there"),
+        (len(content) - part - 1, "it makes another"),
+        (len(content) - 2 * part - 1, "it makes another"),
+        (len(content) - 2 * part - 4, "another there"),
+    ):
+        content[place] ^= 1
+        delta.write_bytes(content)
+        with pytest.raises(DataError, match=said):
+            apply_delta(delta, second, tmp_path / "out")
+        content[place] ^= 1
+    delta.write_bytes(content[:-9])
+    with pytest.raises(DataError, match="must be whole"):
+        apply_delta(delta, second, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert {one.name for one in tmp_path.iterdir()} == {"original", "tuned", "deltas", "there"}
+
+
+def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands for it: writing fails in the middle, as on a full disk."""
+    first, second = models(tmp_path)
+    pair = open_pair(first, second)
+    selection = select(pair.chunks, [10, 100])
+    (delta,) = write_deltas(pair, select(pair.chunks, [100]), tmp_path / "deltas")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, limits[1]))
+    try:
+        for run in (
+            lambda: restore(pair, selection, tmp_path / "out"),
+            lambda: write_deltas(pair, selection, tmp_path / "out"),
+            lambda: apply_delta(delta, second, tmp_path / "out" / "model"),
+        ):
+            with pytest.raises(DataError, match=r"output must have room; the disk of .* became full"):
+                run()
+            assert list((tmp_path / "out").iterdir()) == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_read_only_disk_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = models(tmp_path)
+    pair = open_pair(first, second)
+    selection = select(pair.chunks, [10])
+
+    def refuse(self: Path, *_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    for run in (restore, write_deltas):
+        with pytest.raises(DataError, match=r"must be a folder that can be written to; .*out: Read-only"):
+            run(pair, selection, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
