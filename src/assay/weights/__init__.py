@@ -16,7 +16,8 @@
 - `shares`: what a selection holds of all changes, and of each layer or module; `shrink`: the control without ranking;
 - `restore`: the tuned model with what a selection takes set back, for all percents in one pass; `writing`: its files,
   whole or not there;
-- `delta`: only what differs, to make one model of the other; `told`: what is said of both;
+- `delta`: only what differs, to make one model of the other; `told`: what is said of both; `steps`: the same in a model
+  that is loaded (torch, imported inside);
 - `null`: the shares that it would hold had nothing been learnt, by formula; `redrawn`, with the real weights;
 - `diff`: all of this of one pair, as rows.
 
@@ -48,6 +49,7 @@ from assay.weights.restore import restore, write_shrunk
 from assay.weights.selection import Group, Selection, Threshold, levels
 from assay.weights.shares import Tally, enrichment, tally
 from assay.weights.shrink import shrink
+from assay.weights.steps import steps
 from assay.weights.threshold import select
 
 __all__ = [
@@ -97,6 +99,7 @@ __all__ = [
     "shrink",
     "shuffled",
     "spreads",
+    "steps",
     "tally",
     "write_deltas",
     "write_shrunk",
