@@ -34,7 +34,7 @@ from assay.study.knowledge.tables import (
 )
 
 LISTED = 20  # facts of a bin in a list
-FEW = 30  # facts of a test bin below which the mean of the bins is warned of
+FEW = 10  # facts of a test bin below which the mean of the bins is warned of
 
 
 def sections(

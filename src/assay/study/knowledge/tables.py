@@ -226,13 +226,22 @@ def _bins(result: Result, size: int | str) -> list[Row]:
         own = cells_of(result, trained, size)
         if not own:
             continue
-        row = {"training bin": label(trained), "examples": taken(result, trained, size), "seeds": len(own)}
+        row = {
+            "training bin": label(trained),
+            "examples": _whole(taken(result, trained, size)),
+            "seeds": len(own),
+        }
         for test in tests:
             for name, category in _columns():
                 values = over_seeds(result, trained, size, accuracy(test, category)).values()
                 row |= {f"{test} {name}": mean(values), f"{test} {name} sd": sd(values)}
         rows.append(row)
     return rows
+
+
+def _whole(count: float | None) -> float | None:
+    """Return a mean count as a whole number where it is one."""
+    return int(count) if count is not None and count.is_integer() else count
 
 
 def _columns() -> list[tuple[str, int | str]]:
@@ -252,10 +261,12 @@ def _kl(result: Result) -> list[Row]:
             row: Row = {
                 "training bin": label(trained),
                 "size": size_label(size),
-                "examples": taken(result, trained, size),
+                "examples": _whole(taken(result, trained, size)),
                 "seeds": len(own),
             }
-            row["paper, facts"] = mean(over_seeds(result, trained, size, kl("paper", "facts")).values())
+            row["paper, facts"] = _whole(
+                mean(over_seeds(result, trained, size, kl("paper", "facts")).values())
+            )
             for said, value in readers.items():
                 values = over_seeds(result, trained, size, value).values()
                 row |= {said: mean(values), f"{said} sd": sd(values)}
