@@ -34,13 +34,14 @@ def test_rules_side_by_side(assay: Assay, files: list[Path]) -> None:
         ["contains", "5", "4", "80.0000", "3", "0"],
         ["word", "5", "3", "60.0000", "2", "1"],
         ["first", "5", "1", "20.0000", "1", "3"],
+        ["begins", "5", "1", "20.0000", "1", "3"],
         ["exact", "5", "1", "20.0000", "1", "3"],
     ]
     done = assay("knowledge", "match", *files, "--by", "unlike", "--format", "md", "--quiet")
     assert (done.out, done.err) == (
-        "| id | answer | output | contains | word | first | exact |\n|---|---|---|---|---|---|---|\n"
-        "| 2 | Paris |  a Parisian town | yes | no | no | no |\n"
-        "| 2 | Paris |  It is Paris | yes | yes | no | no |\n",
+        "| id | answer | output | contains | word | first | begins | exact |\n|---|---|---|---|---|---|---|---|\n"
+        "| 2 | Paris |  a Parisian town | yes | no | no | no | no |\n"
+        "| 2 | Paris |  It is Paris | yes | yes | no | no | no |\n",
         "",
     )
     found = json.loads(assay("knowledge", "match", *files, "--format", "json").out)
@@ -52,6 +53,7 @@ def test_rules_side_by_side(assay: Assay, files: list[Path]) -> None:
         "contains": 100,
         "word": 50,
         "first": 0,
+        "begins": 0,
         "exact": 0,
     }
 
