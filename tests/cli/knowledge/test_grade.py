@@ -96,6 +96,9 @@ def test_a_part_first_then_the_rest(assay: Assay, folder: Path) -> None:
     )
     assert assay(*ask, *QUICK, "--resume").code == 0
     assert len(read_grades("out").ids) == 12
+    before = Path("out/facts.jsonl").read_bytes()
+    assert assay(*ask, "--overwrite", "--samples", 0, "--no-exact").code == 2
+    assert Path("out/facts.jsonl").read_bytes() == before
     assert assay(*ask, *QUICK, "--overwrite", "--temperature", 1, "--no-exact", "--limit", 2).code == 0
     assert read_grades("out").probabilities is None
     assert len(read_grades("out").ids) == 2

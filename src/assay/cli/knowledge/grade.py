@@ -112,11 +112,14 @@ def grade(
 
     choice("format", format, console.FORMATS)
     choice("by", by, BY)
-    choice("rule", rule, room.MATCHERS)
     if shape is not None:
         choice("shape", shape, room.FACT_FORMATS)
     if limit is not None:
         whole("limit", limit, 1)
+    room.grading.check_settings(
+        exact=exact, samples=samples, temperature=temperature, max_tokens=max_tokens, rule=rule,
+        per_relation=per_relation, seed=seed,
+    )  # fmt: skip
     talk = console.Talk(quiet)
     own = None if templates is None else room.read_templates(templates)
     names = aliases_of(aliases)

@@ -5,7 +5,7 @@
 """
 
 from assay.knowledge.grading.folder import FILES
-from assay.knowledge.grading.grade import grade
+from assay.knowledge.grading.grade import check_settings, grade
 from assay.knowledge.grading.grades import Grades, read_grades
 
-__all__ = ["FILES", "Grades", "grade", "read_grades"]
+__all__ = ["FILES", "Grades", "check_settings", "grade", "read_grades"]

@@ -109,17 +109,10 @@ def grade(
     Source: Ye et al., "Analyzing the Effects of Supervised Fine-Tuning on Model Knowledge from Token and Parameter
     Levels", EMNLP 2025, arXiv 2509.16596, for the sampled score: 21 templates x 10 samples. The exact one is ours.
     """
-    whole("samples", samples, 0)
-    at_least("temperature", temperature, 0, strict=True)
-    whole("max_tokens", max_tokens, 1)
-    whole("seed", seed, 0)
-    choice("rule", rule, MATCHERS)
-    if per_relation is not None:
-        whole("per_relation", per_relation, 1)
-    if not exact and not samples:
-        raise DataError("samples must be >= 1 without the exact score; got 0. Ask for one of both.")
-    if exact and not leads:
-        raise DataError('leads must have at least one, "" for none; got none.')
+    check_settings(
+        exact=exact, samples=samples, temperature=temperature, max_tokens=max_tokens, rule=rule, leads=leads,
+        per_relation=per_relation, seed=seed,
+    )  # fmt: skip
     if exact and not hasattr(model, "log_probabilities"):
         raise DataError(
             f"exact must be left out for a model without probabilities; {type(model).__name__} gives draws alone. "
@@ -195,3 +188,21 @@ def identity_of(
         "rule": rule,
         "per_relation": per_relation,
     }
+
+
+def check_settings(
+    *, exact: bool, samples: int, temperature: float, max_tokens: int, rule: str, per_relation: int | None, seed: int,
+    leads: Sequence[str] = LEADS,
+) -> None:  # fmt: skip
+    """Raise unless the settings of `grade` are in their ranges."""
+    whole("samples", samples, 0)
+    at_least("temperature", temperature, 0, strict=True)
+    whole("max_tokens", max_tokens, 1)
+    whole("seed", seed, 0)
+    choice("rule", rule, MATCHERS)
+    if per_relation is not None:
+        whole("per_relation", per_relation, 1)
+    if not exact and not samples:
+        raise DataError("samples must be >= 1 without the exact score; got 0. Ask for one of both.")
+    if exact and not leads:
+        raise DataError('leads must have at least one, "" for none; got none.')
