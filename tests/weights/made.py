@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +104,6 @@ def write_floats(file: Path, arrays: Mapping[str, np.ndarray]) -> Path:
     )
 
 
-@cache
 def llama_arrays(*, vocabulary: int = 6, layers: int = 2, seed: int = 0) -> dict[str, np.ndarray]:
     """Return the arrays of a Llama of width 4, head not tied."""
     draw = np.random.default_rng(seed).standard_normal
