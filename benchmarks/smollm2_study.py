@@ -16,7 +16,7 @@ from pathlib import Path
 from assay.knowledge import (
     RELATIONS,
     Question,
-    balanced_subset,
+    balanced,
     builtin_aliases,
     keep,
     read_facts,
@@ -55,18 +55,11 @@ def facts() -> list[Question]:
     tests = [
         replace(one, split="test")
         for domain in ("ID", "OOD")
-        for one in _some([one for one in pool if one.domain == domain], 400, seed=1)
+        for one in balanced([one for one in pool if one.domain == domain], 400, seed=1)
     ]
     tested = {one.id for one in tests}
-    return tests + _some([one for one in pool if one.domain == "ID" and one.id not in tested], 1200, seed=2)
-
-
-def _some(pool: list[Question], size: int, *, seed: int) -> list[Question]:
-    """Return so many questions, balanced over relations, in their order."""
-    chosen = balanced_subset(
-        [one.id for one in pool], [one.relation for one in pool], size=size, seed=seed
-    ).indices
-    return [pool[at] for at in sorted(chosen.tolist())]
+    trained = [one for one in pool if one.domain == "ID" and one.id not in tested]
+    return [*tests, *balanced(trained, 1200, seed=2)]
 
 
 if __name__ == "__main__":

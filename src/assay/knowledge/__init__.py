@@ -45,7 +45,7 @@ from assay.knowledge.filters import FILTERS, Filter, Kept, hold_out, keep
 from assay.knowledge.formats import FACT_FORMATS, FactFormat
 from assay.knowledge.grading import Grades, grade, read_grades
 from assay.knowledge.harness import write_tasks
-from assay.knowledge.intervals import Spread, share_interval, spread
+from assay.knowledge.intervals import Correlated, Spread, share_interval, spread, with_accuracy
 from assay.knowledge.mastery import (
     CATEGORIES,
     SLICK,
@@ -60,19 +60,13 @@ from assay.knowledge.mastery import (
 from assay.knowledge.matching import MATCHERS, Matcher, RuleHits, matcher, matches, side_by_side
 from assay.knowledge.outcome import GoldChange, Outcome, outcomes
 from assay.knowledge.outputs import read_outputs
+from assay.knowledge.paper_shift import best_templates, paper_shift
 from assay.knowledge.prompts import CHAT_TEMPLATES, PROMPTS, asked, choose_shots
 from assay.knowledge.questions import Facts, Question
 from assay.knowledge.read import read_facts, write_facts
 from assay.knowledge.relations import RELATIONS, Relation
-from assay.knowledge.samples import BINS, bin_subset, samples_of, trainable
-from assay.knowledge.shift import (
-    Correlated,
-    Shift,
-    best_templates,
-    paper_shift,
-    shift,
-    with_accuracy,
-)
+from assay.knowledge.samples import BINS, balanced, bin_subset, samples_of, trainable
+from assay.knowledge.shift import Shift, shift
 from assay.knowledge.subsets import Cell, Subset, balanced_subset, mixed_subset
 from assay.knowledge.templates import (
     builtin_templates,
@@ -125,6 +119,7 @@ __all__ = [
     "agreement",
     "ask",
     "asked",
+    "balanced",
     "balanced_subset",
     "best_templates",
     "bin_subset",

@@ -44,6 +44,20 @@ def trainable(questions: Iterable[Question]) -> list[Question]:
     return [one for one in questions if one.split in ("", "train") and one.domain != "OOD"]
 
 
+def balanced(questions: Sequence[Question], size: int | None, *, seed: int = 0) -> tuple[Question, ...]:
+    """Return at most so many of the questions, as many of each relation, in the order in which they stand.
+
+    None: all. See `balanced_subset`, which chooses.
+    """
+    if size is None or size >= len(questions):
+        return tuple(questions)
+    if not size:
+        return ()
+    ids, relations = [one.id for one in questions], [one.relation for one in questions]
+    chosen = balanced_subset(ids, relations, size=size, seed=seed).indices
+    return tuple(questions[at] for at in sorted(chosen.tolist()))
+
+
 def bin_subset(
     questions: Sequence[Question],
     categories: Sequence[int],

@@ -1,33 +1,25 @@
-"""How far fine-tuning moved a model's next tokens, on the model itself: at every position of the answers, and the
-paper's number at the first."""
+"""How far fine-tuning moved a model's next tokens, on the model itself, at every position of the answers."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from assay import _check
-from assay.errors import DataError, NoFactError, warn
-from assay.knowledge.counts import Tally, template_scores
-from assay.knowledge.intervals import Floats, Ints, Spread, rank_correlation, share, spread
-from assay.knowledge.matching import matches
+from assay.errors import DataError
+from assay.knowledge.intervals import Floats, Ints, Spread, spread
 from assay.knowledge.prompts import EXAMPLE, asked
 from assay.knowledge.questions import Question
-from assay.knowledge.templates import Templates, statements
-from assay.knowledge.tokens import BLOCK, Divergence, divergence, paper_rows
+from assay.knowledge.tokens import BLOCK, Divergence, divergence
 
 if TYPE_CHECKING:
-    from assay.knowledge.grading import Grades
     from assay.knowledge.models import Distributions, LanguageModel
 
 PROMPTS = ("sft", "few-shot", "statement")
 CHUNK = 64  # facts whose distributions may wait for those of the other model
-GREEDY_TOKENS = 16
 
 Progress = Callable[[int, int], None]
 
@@ -158,7 +150,7 @@ def shift(
     -----
     log-softmax in float32 by the models, all else in float64 (`divergence`). Distributions are reduced as they come:
     at most 64 facts' are held, 4 bytes x positions x vocabulary each. One position of 49,152 tokens takes about 2 ms
-    of one core, some percent of what a model of 135 M parameters takes to read it on that core.
+    of one core, a fourteenth of what a model of 135 M parameters takes to read it on that core.
 
     Under one prompt the numbers are about the models. Which of format and knowledge moved they do not tell: the first
     position has most of the format, later ones of an answer nearly none.
@@ -185,227 +177,13 @@ def shift(
         _one_template(tuned, original, questions)
     lead = tuned.lead(prompting=prompting) if lead is None else lead
     answers = [lead + question.answers[0] for question in questions]
-    return _shift(
+    return along(
         tuned, original, questions, (prompts, prompting), (prompts, prompting), answers, (prompt, prompt),
         top=top, agreement=agreement, progress=progress,
     )  # fmt: skip
 
 
-def paper_shift(
-    tuned: LanguageModel,
-    original: LanguageModel,
-    questions: Sequence[Question],
-    grades: Grades,
-    templates: Templates,
-    *,
-    category: int = 4,
-    progress: Progress | None = None,
-) -> Shift:
-    """Return the paper's divergence: at the first predicted token of the facts that the original knows best.
-
-    The tuned model reads the question in its chat template, the original the statement that serves it best: two
-    prompts. `divergence.top_kl[10]` is KL(tuned || original) over the tuned model's ten most likely tokens; the
-    paper's figure is its mean. The sizes 5, 20, 50 and the whole vocabulary (`tuned_original`) stand beside it, and
-    `original_outside`: what the original thinks of all tokens but those.
-
-    Parameters
-    ----------
-    tuned, original : LanguageModel
-        Of one tokenizer; `tuned` has the chat template that it was trained with.
-    questions : sequence of Question
-        Those of a test set; facts of other categories are passed over.
-    grades : Grades
-        Of the original, for all of these questions.
-    templates : mapping of relation to templates
-        Those that were graded, or more: `templates_of`.
-    category : int
-        0 to 4; the paper's is 4.
-    progress : callable, optional
-
-    Returns
-    -------
-    Shift
-        A row a fact taken, `questions` those that were.
-
-    Raises
-    ------
-    NoFactError
-        No fact left.
-    DataError
-        Other vocabularies.
-
-    Notes
-    -----
-    Source and defects: `divergence`; which facts: `paper_rows`. Where the grades have no sampled hits, the success of
-    a template is the mean of the facts' exact probabilities of a right answer under it, and the category is the exact
-    one; where they have no greedy answers, the original is asked here, for the chosen statement of each fact alone.
-    A chat template that ends with a line break makes the tuned model begin its answer without the blank that the
-    original writes after a statement: another token of the same word, so that the number says little. It is warned of.
-    """
-    check_vocabulary(tuned, original)
-    leads = tuned.lead(prompting="chat"), original.lead()
-    if leads[0] != leads[1]:
-        warn(
-            f"the chat template puts {leads[0]!r} before an answer, a statement {leads[1]!r}: the two models' first "
-            "tokens are other ones even where they say the same, so that the paper's number says little"
-        )
-    rows, columns = _best(questions, grades, templates, original, category)
-    if not len(rows):
-        raise NoFactError(
-            f"questions must have a fact of category D{category} that the original model begins its answer with; "
-            f"none of {len(questions)} is. Grade more facts."
-        )
-    taken = [questions[at] for at in rows]
-    told = [statements(one, templates)[column] for one, column in zip(taken, columns, strict=True)]
-    prompts = [one.prompt for one in taken]
-    return _shift(
-        tuned, original, taken, (prompts, "chat"), (told, "plain"), [""] * len(taken), ("sft", "statement"),
-        top=None, agreement=None, progress=progress,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Correlated:
-    """Spearman's coefficient over runs, with its interval from resamples of the runs; nan where one side is level."""
-
-    runs: int
-    spearman: float
-    low: float
-    high: float
-
-
-def with_accuracy(
-    shifts: ArrayLike,
-    accuracies: ArrayLike,
-    *,
-    confidence: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Correlated:
-    """Return how a number a run, such as its mean KL, goes with the run's accuracy: the paper has it fall.
-
-    Parameters
-    ----------
-    shifts, accuracies : array (runs,)
-        Finite.
-    confidence : float in (0, 1)
-        Percentiles of the resamples.
-    resamples : int
-        Of the runs, with replacement; those of which one side is level have no coefficient and are left out.
-    seed : int
-
-    Returns
-    -------
-    Correlated
-
-    Raises
-    ------
-    DataError
-        Lengths that differ, NaN or inf.
-
-    Notes
-    -----
-    The paper shows curves and gives no coefficient. Runs of several bins and sizes differ in both numbers for reasons
-    of their own: a coefficient over them is no effect of one on the other. Few runs, wide intervals: of 4 there are 35
-    resamples that differ.
-
-    Examples
-    --------
-    >>> found = with_accuracy([0.3, 0.5, 0.9, 1.2], [60.0, 55.0, 56.0, 40.0])
-    >>> found.runs, found.spearman
-    (4, -0.8)
-    """
-    share("confidence", confidence)
-    _check.whole("resamples", resamples, 2)
-    _check.whole("seed", seed, 0)
-    x, y = np.asarray(shifts, dtype=np.float64), np.asarray(accuracies, dtype=np.float64)
-    if x.ndim != 1 or x.shape != y.shape:
-        raise DataError(f"accuracies must be as many as the shifts {x.shape}; got {y.shape}.")
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise DataError("shifts and accuracies must be finite; some are NaN or inf. Leave those runs out.")
-    nan = math.nan
-    if len(x) < 3:
-        return Correlated(len(x), nan, nan, nan)
-    draws = np.random.default_rng(seed).integers(0, len(x), size=(resamples, len(x)))
-    found = np.array([rank_correlation(x[row], y[row]) for row in draws])
-    found = found[~np.isnan(found)]
-    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2]) if len(found) else (nan, nan)
-    return Correlated(len(x), rank_correlation(x, y), float(low), float(high))
-
-
-def _best(
-    questions: Sequence[Question],
-    grades: Grades,
-    templates: Templates,
-    original: LanguageModel,
-    category: int,
-) -> tuple[list[int], list[int]]:
-    """Return the facts that the paper measures on, and the template of each."""
-    mine = grades.of([question.id for question in questions])
-    if mine.tally is not None:
-        starts = np.ones(mine.tally.hits.shape, dtype=bool) if mine.starts is None else mine.starts
-        found = paper_rows(mine.tally, relations=mine.relations, starts=starts, category=category)
-        rows, columns = found[0].tolist(), found[1].tolist()
-    else:
-        exact = _exact(mine)
-        inside = mine.categories == _check.whole("category", category, 0, 4)
-        best = best_templates(mine, inside=inside)
-        rows = [
-            at
-            for at in np.flatnonzero(inside).tolist()
-            if not np.isnan(exact[at, best[mine.relations[at]]])
-            and (mine.starts is None or mine.starts[at, best[mine.relations[at]]])
-        ]
-        columns = [best[mine.relations[at]] for at in rows]
-    if mine.starts is None and rows:
-        told = [
-            statements(questions[at], templates)[column] for at, column in zip(rows, columns, strict=True)
-        ]
-        said = dict(original.sample(told, draws=1, temperature=0, max_tokens=GREEDY_TOKENS))
-        begun = [matches(said[place][0].text, questions[at], rule="first") for place, at in enumerate(rows)]
-        rows = [at for at, yes in zip(rows, begun, strict=True) if yes]
-        columns = [at for at, yes in zip(columns, begun, strict=True) if yes]
-    return rows, columns
-
-
-def best_templates(grades: Grades, *, inside: NDArray[np.bool_] | None = None) -> dict[str, int]:
-    """Return the number of the most successful template of each relation, counted from 0; of equal ones the first.
-
-    Success is the share of sampled hits, or the mean exact probability where nothing was sampled, over the facts that
-    are `inside`; None: over all.
-
-    Examples
-    --------
-    >>> from assay.knowledge import Grades
-    >>> shares = np.array([[0.1, 0.4], [0.3, np.nan]])
-    >>> best_templates(Grades(("a", "b"), ("P36", "P36"), shares, None, None, {}))
-    {'P36': 1}
-    """
-    rows = np.arange(len(grades.ids)) if inside is None else np.flatnonzero(inside)
-    relations = [grades.relations[at] for at in rows]
-    if not relations:
-        return {}
-    if grades.tally is not None:
-        part = Tally(grades.tally.hits[rows], grades.tally.draws[rows])
-        scores = template_scores(part, relations)
-    else:
-        exact = _exact(grades)[rows]
-        known, of = ~np.isnan(exact), np.array(relations, dtype=object)
-        scores = {}
-        for relation in dict.fromkeys(relations):
-            mine = of == relation
-            with np.errstate(invalid="ignore"):
-                scores[relation] = np.where(known, exact, 0.0)[mine].sum(axis=0) / known[mine].sum(axis=0)
-    return {relation: int(np.nanargmax(each)) for relation, each in scores.items()}
-
-
-def _exact(grades: Grades) -> Floats:
-    if grades.probabilities is None:
-        raise DataError("grades must have sampled or exact scores; they have neither. Grade the facts.")
-    return grades.probabilities
-
-
-def _shift(
+def along(
     tuned: LanguageModel,
     original: LanguageModel,
     questions: Sequence[Question],
@@ -418,6 +196,7 @@ def _shift(
     agreement: Sequence[int] | None,
     progress: Progress | None,
 ) -> Shift:
+    """Compare two models along answers, each asked by prompts of its own; `names` are those of the prompts."""
     if not questions:
         raise DataError("questions must have at least one question; got none.")
     sides = ((tuned, *tuned_asked), (original, *original_asked))

@@ -114,7 +114,6 @@ def divergence(
     from assay import knowledge as room
     from assay._check import choice, whole
     from assay.cli import console, manifest
-    from assay.cli.knowledge.grade import limited
     from assay.cli.output import open_folder, staged
     from assay.errors import DataError
     from assay.knowledge.models import Transformer
@@ -152,7 +151,7 @@ def divergence(
     )
     if not asked:
         raise DataError(f"facts must have one that was graded; {facts} has none. Grade them.")
-    asked = limited(asked, limit, seed)
+    asked = room.balanced(asked, limit, seed=seed)
     mine = None if known is None else known.of([question.id for question in asked])
     folder = open_folder(output, [facts], overwrite=overwrite, resume=None)
     with talk.stage("load", f"{original}, {tuned}"):

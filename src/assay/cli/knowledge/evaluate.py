@@ -143,7 +143,6 @@ def evaluate(
     from assay._files import write_json
     from assay.cli import console, manifest
     from assay.cli.knowledge.facts import aliases_of
-    from assay.cli.knowledge.grade import limited
     from assay.cli.knowledge.models import loaded
     from assay.cli.output import open_folder, staged
     from assay.errors import DataError
@@ -168,7 +167,7 @@ def evaluate(
     talk = console.Talk(quiet)
     names = aliases_of(aliases)
     found = room.read_facts(facts, format=shape)
-    asked = room.with_aliases(limited(found.questions, limit, seed), names)
+    asked = room.with_aliases(room.balanced(found.questions, limit, seed=seed), names)
     known = room.with_aliases(room.read_facts(train).questions, names) if train is not None else ()
     options_of_prompt = _prompting(prompt, found, asked, known, shots, templates, seed)
     categories = None

@@ -125,7 +125,7 @@ def grade(
     names = aliases_of(aliases)
     found = room.read_facts(facts, format=shape)
     said = room.templates_of(found, own)
-    asked = room.with_aliases(limited(found.questions, limit, seed), names)
+    asked = room.with_aliases(room.balanced(found.questions, limit, seed=seed), names)
     for question in {question.relation: question for question in asked}.values():
         room.statements(question, said)  # before the model is loaded
     talk.say(f"{found.name}: {len(asked):,} of {len(found.questions):,} facts")
@@ -163,16 +163,6 @@ def grade(
     )  # fmt: skip
     whole_result = {**results, **{f"by_{name}": rows for name, rows in tables.items()}}
     console.show(tables[by], format, whole=whole_result)
-
-
-def limited(questions: tuple[Question, ...], limit: int | None, seed: int) -> tuple[Question, ...]:
-    """Return at most so many questions, as many of each relation, in the order in which they stand."""
-    from assay.knowledge import balanced_subset
-
-    if limit is None or limit >= len(questions):
-        return questions
-    found = balanced_subset([q.id for q in questions], [q.relation for q in questions], size=limit, seed=seed)
-    return tuple(questions[at] for at in sorted(found.indices.tolist()))
 
 
 def _summary(grades: Grades) -> dict[str, Any]:

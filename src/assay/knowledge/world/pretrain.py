@@ -27,6 +27,7 @@ STATE = "state.pt"
 SPECIAL = ("<unk>", "<s>", "</s>", "<pad>")
 POSITIONS = 256  # room for prompts with examples; rows of the pre-training are shorter
 BETAS, WEIGHT_DECAY, CLIP, LAST_RATE = (0.9, 0.95), 0.01, 1.0, 0.05
+TOGETHER = 10_000  # lines that are tokens as Python's objects at a time
 SAVED, LOGGED = 200, 100  # steps between states; losses in the record, at most
 
 
@@ -205,8 +206,11 @@ def _make_model(world: World, tokenizer: Any) -> Any:
 
 def _rows(world: World, tokenizer: Any) -> NDArray[np.int64]:
     """Return the texts as rows of tokens, one after the other; what does not fill the last row is left out."""
-    lines = tokenizer(list(world.texts))["input_ids"]
-    ids = np.array([token for line in lines for token in line], dtype=np.int64)
+    starts = range(0, len(world.texts), TOGETHER)
+    parts = (tokenizer(list(world.texts[start : start + TOGETHER]))["input_ids"] for start in starts)
+    ids = np.concatenate(
+        [np.array([token for line in part for token in line], dtype=np.int64) for part in parts]
+    )
     size = world.plan.row_tokens
     if len(ids) < size:
         raise DataError(f"row_tokens must be <= {len(ids)}, the tokens of all texts; got {size}.")

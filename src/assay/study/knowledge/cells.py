@@ -19,8 +19,9 @@ from assay.errors import AssayWarning
 from assay.knowledge import Grades, ask, bin_subset, choose_shots, read_grades, samples_of
 from assay.knowledge.models.transformer import Transformer
 from assay.knowledge.prompts import CHAT_TEMPLATES, EXAMPLE
+from assay.knowledge.samples import ALL
 from assay.knowledge.templates import Templates
-from assay.study.knowledge.grid import ALL, GridCell, Questions
+from assay.study.knowledge.grid import GridCell, Questions
 from assay.study.knowledge.scores import accuracy_of, paper_kl, percent, rows_of, same_kl
 from assay.training import train
 from assay.training.loading import load_tuned, precision_for

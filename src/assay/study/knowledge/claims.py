@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from assay.study.knowledge.effects import (
     Effect,
@@ -357,14 +355,14 @@ def _rises(result: Result, on: str, value: Value) -> Claim:
 
 
 def _together(result: Result, test: str, on: str, value: Value) -> Claim:
-    groups = []
+    groups: dict[Hashable, list[tuple[float, float]]] = {}
     for trained in trained_bins(result):
         for size in sizes(result):
             x = over_seeds(result, trained, size, value)
             y = over_seeds(result, trained, size, accuracy(test))
             pairs = [(x[seed], y[seed]) for seed in x if seed in y]
             if pairs:
-                groups.append(np.array(pairs))
+                groups[trained, size] = pairs
     effects: list[Effect | None] = []
     if len(groups) >= FEWEST_GROUPS:
         effects.append(correlation(groups))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Literal
@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.knowledge.intervals import Floats, Ints, rank_correlation
+from assay.knowledge.intervals import Floats, Ints, with_accuracy
 from assay.study.knowledge.tables import BINS
 
 Verdict = Literal["holds", "does not hold", "undecided"]
@@ -138,18 +138,14 @@ def mean_of(options: Sequence[Seeds]) -> Seeds:
     return {seed: np.mean([option[seed] for option in options], axis=0) for seed in seeds}
 
 
-def correlation(groups: Sequence[Floats]) -> Effect | None:
-    """Return Spearman's coefficient over all cells, its interval over draws of whole groups."""
-
-    def of(rows: Sequence[int]) -> float:
-        joined = np.concatenate([groups[row] for row in rows])
-        return rank_correlation(joined[:, 0], joined[:, 1])
-
-    found = of(range(len(groups)))
-    if np.isnan(found):
+def correlation(pairs: Mapping[Hashable, Sequence[tuple[float, float]]]) -> Effect | None:
+    """Return Spearman's coefficient over the cells of all groups, its interval over draws of whole groups."""
+    rows = [(group, *pair) for group, mine in pairs.items() for pair in mine]
+    found = with_accuracy(
+        [x for _, x, _ in rows], [y for _, _, y in rows], groups=[group for group, _, _ in rows],
+        confidence=CONFIDENCE, resamples=RESAMPLES,
+    )  # fmt: skip
+    if np.isnan(found.spearman):
         return None
-    draws = np.random.default_rng(0).integers(0, len(groups), size=(RESAMPLES, len(groups)))
-    drawn = np.array([of(rows) for rows in draws.tolist()])
-    drawn = drawn[~np.isnan(drawn)]
-    low, high = (float(q) for q in np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
-    return Effect("all cells", found, low, high, len(groups), None, judged(-high, -low))
+    verdict = judged(-found.high, -found.low)
+    return Effect("all cells", found.spearman, found.low, found.high, found.groups, None, verdict)

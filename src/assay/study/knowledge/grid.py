@@ -10,9 +10,9 @@ from typing import Any
 
 from assay import _check
 from assay.errors import DataError
-from assay.knowledge import CATEGORIES, Question, balanced_subset
+from assay.knowledge import CATEGORIES, Question, balanced
+from assay.knowledge.samples import ALL, MIXED
 
-MIXED, ALL = "mixed", "all"
 SETS = ("train", "ID", "OOD")
 Questions = tuple[Question, ...]
 
@@ -84,19 +84,7 @@ def _cut(name: str, questions: Sequence[Question], size: int | None, seed: int) 
     """Return so many of the questions as they stand, as many of each relation."""
     if size is None or not questions:
         return tuple(questions)
-    if _check.whole(name, size, 0 if name == "ood_facts" else 1) >= len(questions):
-        return tuple(questions)
-    return balanced(questions, size, seed)
-
-
-def balanced(questions: Sequence[Question], size: int, seed: int) -> Questions:
-    """Return so many of the questions, as many of each relation, in the order in which they stand."""
-    if not size:
-        return ()
-    chosen = balanced_subset(
-        [one.id for one in questions], [one.relation for one in questions], size=size, seed=seed
-    )
-    return tuple(questions[at] for at in sorted(chosen.indices.tolist()))
+    return balanced(questions, _check.whole(name, size, 0 if name == "ood_facts" else 1), seed=seed)
 
 
 def _halved(questions: Questions, seed: int) -> Questions:

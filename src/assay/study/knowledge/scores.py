@@ -21,7 +21,8 @@ from assay.knowledge import (
     matches,
 )
 from assay.knowledge.models.transformer import Transformer
-from assay.knowledge.shift import paper_shift, shift
+from assay.knowledge.paper_shift import paper_shift
+from assay.knowledge.shift import shift
 from assay.knowledge.templates import Templates
 from assay.study.knowledge.grid import Questions
 

@@ -24,10 +24,11 @@ from assay.knowledge.formats import as_row
 from assay.knowledge.grading.folder import FACTS, IDENTITY, unlike
 from assay.knowledge.grading.grade import identity_of
 from assay.knowledge.models.transformer import Transformer
+from assay.knowledge.samples import balanced
 from assay.knowledge.templates import Templates
 from assay.knowledge.world import WORLDS, WorldPlan, make_world, pretrain
 from assay.study.knowledge.cells import ANSWERS, ASKED, BINS, CELL, ORIGINAL, Asking, Work, read_lines
-from assay.study.knowledge.grid import SETS, GridCell, balanced, checked, counts_of, grid, sets_of
+from assay.study.knowledge.grid import SETS, GridCell, checked, counts_of, grid, sets_of
 from assay.study.knowledge.scores import changes_of, judged, majority_of
 from assay.training.presets import Preset, settings
 
@@ -242,7 +243,7 @@ def world_study(
     Parameters
     ----------
     world : str or WorldPlan
-        A row of `WORLDS`: "ci" takes about a minute, "full" about half an hour on two cores.
+        A row of `WORLDS`: "ci" takes about a minute on two cores, "full" a quarter of an hour.
     output, bins, sizes, seeds, mixed, samples, keep_models, seed, stage
         As in `knowledge_study`; bins, sizes and seeds are the plan's by default. `seed` makes the world, too.
     workers : int, optional
@@ -315,7 +316,7 @@ def _grade(
     every = [one for name in SETS for one in work.sets[name]]
     some: Sequence[Question] = every
     if sampled_facts:
-        some = balanced(every, min(sampled_facts, len(every)), work.seed)
+        some = balanced(every, sampled_facts, seed=work.seed)
     drawn = f", {samples} draws for {len(some):,}" if samples else ""
     options: dict[str, Any] = {
         "output": place, "per_relation": per_relation, "max_tokens": draw_tokens, "rule": asking.rule,
