@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from assay.errors import DataError
 from assay.knowledge import MATCHERS, Question, grade, matcher, read_facts, read_grades
 from assay.knowledge.models import Remote, Transformer
 from tests.conftest import real_data
-from tests.knowledge.models.made import ids_of, log_softmax_after, make_model, make_tokenizer
+from tests.knowledge.models.made import ids_of, log_softmax_after, make_tokenizer
 
 TEMPLATES = {
     "P1": ("[X] w20", "w21 w22 [X] w23", "w24 [X] w25 w26"),
@@ -59,19 +58,7 @@ class Counted:
         return self.model.log_probabilities(prompts, candidates, **options)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    import torch
-
-    had = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(had)
-
-
-@pytest.fixture(scope="module")
-def plain() -> Any:
-    return make_model()
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

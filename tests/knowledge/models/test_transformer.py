@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +24,7 @@ from tests.knowledge.models.made import (
     save,
 )
 
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    import torch
-
-    had = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(had)
-
-
-@pytest.fixture(scope="module")
-def plain() -> Any:
-    return make_model()
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import typer
 
 from assay.cli import options
 from assay.cli.knowledge.models import SHOTS, BatchSize, Device, Dtype, Threads
+from assay.cli.knowledge.options import Examples, Facts, Limit, Shape, Shots, Templates
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ def divergence(
     tuned: Annotated[
         str, typer.Argument(help="The model or adapter that fine-tuning made of it.", show_default=False)
     ],
-    facts: Annotated[
-        str, flag("--facts", help="Facts, as assay knowledge facts reads or writes them.", panel=DATA)
-    ],
+    facts: Facts,
     output: Annotated[
         str,
         flag("--output", "-o", help="Folder for a row a position and a manifest.", panel=OUTPUT),
@@ -49,9 +48,7 @@ def divergence(
             panel=DATA,
         ),
     ] = None,
-    train: Annotated[
-        str | None, flag("--train", help="few-shot only: facts to take examples from.", panel=DATA)
-    ] = None,
+    train: Examples = None,
     prompt: Annotated[
         str,
         flag(
@@ -61,21 +58,12 @@ def divergence(
             panel=METHOD,
         ),
     ] = "sft",
-    shots: Annotated[
-        int | None, flag("--shots", help="few-shot only: examples from --train (4).", panel=METHOD)
-    ] = None,
+    shots: Shots = None,
     chat_template: Annotated[
         str | None,
         flag("--chat-template", help="Jinja file in place of TUNED's own chat template.", panel=METHOD),
     ] = None,
-    templates: Annotated[
-        str | None,
-        flag(
-            "--templates",
-            help="YAML file or folder of relation: [template, ...]; by default the source's own, else ours.",
-            panel=METHOD,
-        ),
-    ] = None,
+    templates: Templates = None,
     by: Annotated[
         str,
         flag(
@@ -84,16 +72,11 @@ def divergence(
             panel=OUTPUT,
         ),
     ] = "bin",
-    limit: Annotated[
-        int | None, flag("--limit", help="At most so many facts, as many of each relation.", panel=DATA)
-    ] = None,
+    limit: Limit = None,
     seed: Annotated[
         int, flag("--seed", help="Of intervals, examples, and the facts that --limit takes.", panel=METHOD)
     ] = 0,
-    shape: Annotated[
-        str | None,
-        flag("--from", help="Shape of the facts; by default told from them.", panel=DATA, metavar="SHAPE"),
-    ] = None,
+    shape: Shape = None,
     batch_size: BatchSize = 64,
     device: Device = "auto",
     dtype: Dtype = "auto",

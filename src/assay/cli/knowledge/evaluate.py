@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from assay.cli import options
 from assay.cli.knowledge.models import SHOTS, BaseUrl, BatchSize, Device, Dtype, Model, Threads, Workers
+from assay.cli.knowledge.options import Aliases, Facts, Limit, Shape, Shots, StatementTemplates
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
@@ -24,10 +25,7 @@ ANSWERS, BEFORE, UNFINISHED = "answers.jsonl", "original.jsonl", "unfinished.jso
 
 def evaluate(
     model: Model,
-    facts: Annotated[
-        str,
-        flag("--facts", help="Facts, as assay knowledge facts reads or writes them.", panel=DATA),
-    ],
+    facts: Facts,
     output: Annotated[
         str,
         flag("--output", "-o", help="Folder for answers, evaluation.json and a manifest.", panel=OUTPUT),
@@ -72,25 +70,9 @@ def evaluate(
             panel=METHOD,
         ),
     ] = "sft",
-    shots: Annotated[
-        int | None, flag("--shots", help="few-shot only: examples from --train (4).", panel=METHOD)
-    ] = None,
-    templates: Annotated[
-        str | None,
-        flag(
-            "--templates",
-            help="statement only: YAML file or folder of relation: [template, ...]; the first is used.",
-            panel=METHOD,
-        ),
-    ] = None,
-    aliases: Annotated[
-        str,
-        flag(
-            "--aliases",
-            help="More names of answers: none, paper (eleven places), or a YAML file of answer: [alias, ...].",
-            panel=METHOD,
-        ),
-    ] = "none",
+    shots: Shots = None,
+    templates: StatementTemplates = None,
+    aliases: Aliases = "none",
     rule: Annotated[
         str,
         flag(
@@ -108,17 +90,11 @@ def evaluate(
             panel=METHOD,
         ),
     ] = True,
-    limit: Annotated[
-        int | None,
-        flag("--limit", help="At most so many facts, as many of each relation.", panel=DATA),
-    ] = None,
+    limit: Limit = None,
     seed: Annotated[
         int, flag("--seed", help="Of examples, intervals, and the facts that --limit takes.", panel=METHOD)
     ] = 0,
-    shape: Annotated[
-        str | None,
-        flag("--from", help="Shape of the facts; by default told from them.", panel=DATA, metavar="SHAPE"),
-    ] = None,
+    shape: Shape = None,
     batch_size: BatchSize = 64,
     device: Device = "auto",
     dtype: Dtype = "auto",

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
 from assay.cli import options
 from assay.cli.knowledge.models import SHOTS
+from assay.cli.knowledge.options import Aliases, Examples, FactsArgument, Shape, Shots, StatementTemplates
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 
 def knowledge_export(
-    facts: Annotated[
-        str,
-        typer.Argument(help="Facts, as assay knowledge facts reads or writes them.", show_default=False),
-    ],
+    facts: FactsArgument,
     output: Annotated[str, flag("--output", "-o", help="Folder for YAML and JSON Lines.", panel=OUTPUT)],
     name: Annotated[
         str, flag("--name", help="Of the group of tasks: a-z, 0-9 and _.", panel=OUTPUT)
@@ -28,12 +24,8 @@ def knowledge_export(
             panel=METHOD,
         ),
     ] = "few-shot",
-    train: Annotated[
-        str | None, flag("--train", help="few-shot only: facts to take examples from.", panel=DATA)
-    ] = None,
-    shots: Annotated[
-        int | None, flag("--shots", help="few-shot only: examples from --train (4).", panel=METHOD)
-    ] = None,
+    train: Examples = None,
+    shots: Shots = None,
     seed: Annotated[int, flag("--seed", help="Of the examples.", panel=METHOD)] = 0,
     grades: Annotated[
         str | None,
@@ -43,27 +35,10 @@ def knowledge_export(
             panel=DATA,
         ),
     ] = None,
-    templates: Annotated[
-        str | None,
-        flag(
-            "--templates",
-            help="statement only: YAML file or folder of relation: [template, ...]; the first is used.",
-            panel=METHOD,
-        ),
-    ] = None,
-    aliases: Annotated[
-        str,
-        flag(
-            "--aliases",
-            help="More names of answers: none, paper (eleven places), or a YAML file of answer: [alias, ...].",
-            panel=METHOD,
-        ),
-    ] = "none",
+    templates: StatementTemplates = None,
+    aliases: Aliases = "none",
     max_tokens: Annotated[int, flag("--max-tokens", help="Of an answer, at most.", panel=METHOD)] = 16,
-    shape: Annotated[
-        str | None,
-        flag("--from", help="Shape of the facts; by default told from them.", panel=DATA, metavar="SHAPE"),
-    ] = None,
+    shape: Shape = None,
     format: options.Format = "table",
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,

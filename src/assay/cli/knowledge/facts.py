@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli import options
-from assay.cli.options import DATA, METHOD, OUTPUT, flag
+from assay.cli.knowledge.options import Aliases, Shape, Templates
+from assay.cli.options import METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
     from assay.knowledge import Kept, Question
@@ -69,26 +70,9 @@ def facts(
         ),
     ] = None,
     seed: Annotated[int, flag("--seed", help="Of what is held out.", panel=METHOD)] = 0,
-    aliases: Annotated[
-        str,
-        flag(
-            "--aliases",
-            help="Other names of answers: none, paper (eleven places), or a YAML file of answer: [alias, ...].",
-            panel=METHOD,
-        ),
-    ] = "none",
-    templates: Annotated[
-        str | None,
-        flag(
-            "--templates",
-            help="YAML file or folder of relation: [template, ...]; by default the source's own, else ours.",
-            panel=METHOD,
-        ),
-    ] = None,
-    shape: Annotated[
-        str | None,
-        flag("--from", help="Shape of the facts; by default told from them.", panel=DATA, metavar="SHAPE"),
-    ] = None,
+    aliases: Aliases = "none",
+    templates: Templates = None,
+    shape: Shape = None,
     format: options.Format = "table",
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,

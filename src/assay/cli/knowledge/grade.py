@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from assay.cli import options
 from assay.cli.knowledge.models import BaseUrl, BatchSize, Device, Dtype, Model, Threads, Workers
-from assay.cli.options import DATA, METHOD, OUTPUT, flag
+from assay.cli.knowledge.options import Aliases, Facts, Limit, Shape, Templates
+from assay.cli.options import METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
     from assay.knowledge import Grades, Question
@@ -17,10 +18,7 @@ BY = ("category", "relation", "template", "rule")
 
 def grade(
     model: Model,
-    facts: Annotated[
-        str,
-        flag("--facts", help="Facts, as assay knowledge facts reads or writes them.", panel=DATA),
-    ],
+    facts: Facts,
     output: Annotated[
         str,
         flag("--output", "-o", help="Folder for grades.json, facts.jsonl and a manifest.", panel=OUTPUT),
@@ -31,14 +29,7 @@ def grade(
             "--by", help="A row a category, relation, template or matching rule; json has all.", panel=OUTPUT
         ),
     ] = "category",
-    templates: Annotated[
-        str | None,
-        flag(
-            "--templates",
-            help="YAML file or folder of relation: [template, ...]; by default the source's own, else ours.",
-            panel=METHOD,
-        ),
-    ] = None,
+    templates: Templates = None,
     per_relation: Annotated[
         int | None,
         flag("--per-relation", help="Only the first so many templates of a relation.", panel=METHOD),
@@ -59,14 +50,7 @@ def grade(
         float, flag("--temperature", help="Of draws and probabilities.", panel=METHOD)
     ] = 0.7,
     max_tokens: Annotated[int, flag("--max-tokens", help="Of a draw, at most.", panel=METHOD)] = 32,
-    aliases: Annotated[
-        str,
-        flag(
-            "--aliases",
-            help="More names of answers: none, paper (eleven places), or a YAML file of answer: [alias, ...].",
-            panel=METHOD,
-        ),
-    ] = "none",
+    aliases: Aliases = "none",
     rule: Annotated[
         str,
         flag(
@@ -76,14 +60,8 @@ def grade(
     seed: Annotated[
         int, flag("--seed", help="Of draws, and of the facts that --limit takes.", panel=METHOD)
     ] = 0,
-    limit: Annotated[
-        int | None,
-        flag("--limit", help="At most so many facts, as many of each relation.", panel=DATA),
-    ] = None,
-    shape: Annotated[
-        str | None,
-        flag("--from", help="Shape of the facts; by default told from them.", panel=DATA, metavar="SHAPE"),
-    ] = None,
+    limit: Limit = None,
+    shape: Shape = None,
     batch_size: BatchSize = 64,
     device: Device = "auto",
     dtype: Dtype = "auto",

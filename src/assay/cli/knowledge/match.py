@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli import options
-from assay.cli.options import DATA, METHOD, OUTPUT, flag
+from assay.cli.knowledge.options import Aliases, Shape
+from assay.cli.options import OUTPUT, flag
 
 if TYPE_CHECKING:
     from assay.knowledge import Question
@@ -36,18 +37,8 @@ def match(
             panel=OUTPUT,
         ),
     ] = "rule",
-    aliases: Annotated[
-        str,
-        flag(
-            "--aliases",
-            help="More names of answers: none, paper (eleven places), or a YAML file of answer: [alias, ...].",
-            panel=METHOD,
-        ),
-    ] = "none",
-    shape: Annotated[
-        str | None,
-        flag("--from", help="Shape of the facts; by default told from them.", panel=DATA, metavar="SHAPE"),
-    ] = None,
+    aliases: Aliases = "none",
+    shape: Shape = None,
     format: options.Format = "table",
     quiet: options.Quiet = False,
 ) -> None:

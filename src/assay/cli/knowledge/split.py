@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import typer
-
 from assay.cli import options
+from assay.cli.knowledge.options import FactsArgument, Shape
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 
 def split(
-    facts: Annotated[
-        str,
-        typer.Argument(help="Facts, as assay knowledge facts reads or writes them.", show_default=False),
-    ],
+    facts: FactsArgument,
     grades: Annotated[
         str,
         flag("--grades", help="Folder of assay knowledge grade, of the model that is trained.", panel=DATA),
@@ -35,10 +31,7 @@ def split(
     seed: Annotated[
         int, flag("--seed", help="Another seed, other facts; smaller sizes are part of larger.", panel=METHOD)
     ] = 0,
-    shape: Annotated[
-        str | None,
-        flag("--from", help="Shape of the facts; by default told from them.", panel=DATA, metavar="SHAPE"),
-    ] = None,
+    shape: Shape = None,
     format: options.Format = "table",
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
