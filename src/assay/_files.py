@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -52,6 +52,20 @@ def read_json(path: str | Path) -> Any:
         raise DataError(f"{path} must be an existing file; there is none.") from None
     except orjson.JSONDecodeError as error:
         raise DataError(f"{path}:{error.lineno}: must be JSON; {error.msg}.") from None
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as JSON Lines, all or none."""
+    with atomic(path) as f:
+        for row in rows:
+            f.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def read_lines(path: Path) -> Iterable[dict[str, Any]]:
+    """Yield the rows that `write_lines` wrote."""
+    with open(path, "rb") as f:
+        for line in f:
+            yield orjson.loads(line)
 
 
 def read_yaml(path: str | Path, content: bytes | None = None) -> Any:

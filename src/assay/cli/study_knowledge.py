@@ -166,12 +166,12 @@ def study_knowledge(
     from dataclasses import asdict
 
     from assay import _check
-    from assay._files import write_json
+    from assay._files import write_json, write_lines
     from assay.cli import console, manifest
     from assay.cli.output import open_folder, staged, write_csv
     from assay.errors import DataError
     from assay.report import write_page
-    from assay.study.knowledge import changed, knowledge_study, right_answers, table, world_study, write_lines
+    from assay.study.knowledge import changed, knowledge_study, right_answers, table, world_study
     from assay.study.knowledge.claims import claims
     from assay.study.knowledge.claims import listed as effects_of
     from assay.study.knowledge.page import sections

@@ -167,6 +167,23 @@ def write_shrunk(
     return [Path(output) / name for name in names]
 
 
+def write_values(
+    pair: Pair,
+    values: Callable[[Chunk], Floats32],
+    place: Path,
+    about: Mapping[str, Any],
+    *,
+    elements: int = CHUNK,
+) -> Path:
+    """Write one model whose weights in scope are `values` of each chunk, and return its folder."""
+
+    def versions(chunk: Chunk, tensor: Tensor) -> Iterator[_Stored]:
+        yield stored(values(chunk), tensor.dtype)
+
+    _write(pair, place.parent, [place.name], versions, lambda: [dict(about)], elements, False)
+    return place
+
+
 def _energy(p: Floats32, s: Floats32) -> float:
     """Return sum d^2."""
     change = s.astype(np.float64) - p

@@ -7,7 +7,7 @@
 - `tables`, `claims`, `published`: laid out as the paper's, and beside its numbers; `page`: all of it to look at.
 """
 
-from assay.study.knowledge.cells import Asking, write_lines
+from assay.study.knowledge.cells import Asking
 from assay.study.knowledge.lists import answers_of_cell, changed, right_answers, table
 from assay.study.knowledge.study import knowledge_study, world_study
 
@@ -19,5 +19,4 @@ __all__ = [
     "right_answers",
     "table",
     "world_study",
-    "write_lines",
 ]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from assay import _check
-from assay._files import atomic, read_json, write_json
+from assay._files import read_json, read_lines, write_json, write_lines
 from assay.embed.transformer import device_for
 from assay.errors import AssayWarning
 from assay.knowledge import Grades, ask, bin_subset, choose_shots, read_grades, samples_of
@@ -230,17 +228,3 @@ def _trained_on(cell: GridCell, work: Work, categories: Mapping[str, int]) -> Qu
         seed=cell.seed,
     )
     return tuple(questions[at] for at in chosen.indices.tolist())
-
-
-def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write rows as JSON Lines, all or none."""
-    with atomic(path) as f:
-        for row in rows:
-            f.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-
-
-def read_lines(path: Path) -> Iterable[dict[str, Any]]:
-    """Yield the rows that `write_lines` wrote."""
-    with open(path, "rb") as f:
-        for line in f:
-            yield orjson.loads(line)

@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from assay import _check
-from assay._files import read_json, write_json
+from assay._files import read_json, read_lines, write_json
 from assay._parallel import cores
 from assay._workers import Workers
 from assay.embed.transformer import find_model
@@ -27,7 +27,7 @@ from assay.knowledge.models.transformer import Transformer
 from assay.knowledge.samples import balanced
 from assay.knowledge.templates import Templates
 from assay.knowledge.world import WORLDS, WorldPlan, make_world, pretrain
-from assay.study.knowledge.cells import ANSWERS, ASKED, BINS, CELL, ORIGINAL, Asking, Work, read_lines
+from assay.study.knowledge.cells import ANSWERS, ASKED, BINS, CELL, ORIGINAL, Asking, Work
 from assay.study.knowledge.grid import SETS, GridCell, checked, counts_of, grid, sets_of
 from assay.study.knowledge.scores import changes_of, judged, majority_of
 from assay.training.presets import Preset, settings

@@ -1,0 +1,12 @@
+"""What setting weights back does to a tuned model: every state of it evaluated, beside controls.
+
+- `states`: which states there are: rankings step by step, controls at equal weights and equal energy, parts, baselines;
+- `run`: puts the model into each in place, or writes it, has it evaluated, and keeps what came of it;
+- `facts`: closed-book accuracy, on facts that choose a percent and on others that report it.
+"""
+
+from assay.study.restoration.facts import facts_measure, halves
+from assay.study.restoration.run import run_states
+from assay.study.restoration.states import WAYS, Plan, State, states
+
+__all__ = ["WAYS", "Plan", "State", "facts_measure", "halves", "run_states", "states"]
