@@ -21,12 +21,18 @@ from assay.knowledge.samples import ALL
 from assay.knowledge.templates import Templates
 from assay.study.knowledge.grid import GridCell, Questions
 from assay.study.knowledge.scores import accuracy_of, paper_kl, percent, rows_of, same_kl
+from assay.study.restoration.facts import facts_measure, halves
+from assay.study.restoration.run import run_states
+from assay.study.restoration.states import ORIGINAL as OF_ORIGINAL
+from assay.study.restoration.states import Plan
 from assay.training import train
 from assay.training.loading import load_tuned, precision_for
 from assay.training.presets import settings
 from assay.training.train import RECORD
+from assay.weights import open_pair
 
 CELL, ANSWERS, SUBSET, MODEL = "cell.json", "answers.jsonl", "subset.json", "model"
+RESTORED = "restoration"
 ORIGINAL, BINS, ASKED = "original.json", "bins.json", "facts.jsonl"
 TESTS = ("ID", "OOD")
 
@@ -65,7 +71,11 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the cells of a study have in common. `sampled`: bins are those of draws, not of probabilities."""
+    """What the cells of a study have in common.
+
+    `sampled`: bins are those of draws, not of probabilities. `restoration`: the states, with weights set back, in which
+    each tuned model is asked, too; None: none.
+    """
 
     folder: str
     model: str
@@ -74,6 +84,7 @@ class Work:
     templates: Templates
     sampled: bool
     seed: int
+    restoration: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +173,9 @@ def _do(cell: GridCell, work: Work, held: _Held, threads: int) -> None:
     same, by_fact = same_kl(tuned, held.original, tests, held.categories)
     paper = paper_kl(tuned, held.original, work.sets["ID"], held.grades, work.templates)
     lap("divergence")
+    if work.restoration is not None:
+        _restore(work, held, work.restoration, model, folder / RESTORED)
+        lap("restore")
     every = [row for part in rows.values() for row in part]
     write_lines(folder / ANSWERS, [row | {"kl": by_fact.get(row["id"])} for row in every])
     write_json(
@@ -181,6 +195,24 @@ def _do(cell: GridCell, work: Work, held: _Held, threads: int) -> None:
     )
     if not its.keep_models:
         shutil.rmtree(folder / MODEL)
+
+
+def _restore(work: Work, held: _Held, plan: Plan, tuned: Path, output: Path) -> None:
+    """Ask the tuned model the test facts in each state of a plan; half of those in domain are to choose by."""
+    its = work.asking
+    measure = facts_measure(
+        halves(work.sets["ID"], seed=work.seed) | {"OOD": work.sets["OOD"]}, held.pair[1],
+        categories=held.categories, chat_template=its.template, batch_size=its.ask_batch_size,
+        device=device_for(its.device), rule=its.taught_rule or its.rule, max_tokens=its.answer_tokens,
+    )  # fmt: skip
+
+    def load(side: str) -> Any:
+        if side == OF_ORIGINAL:
+            return held.pair[0]
+        model, _, _ = load_tuned(tuned, held.pair[0].dtype)
+        return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+
+    run_states(open_pair(work.model, tuned), plan, output=output, measure=measure, load=load)
 
 
 def _ask_original(work: Work, held: _Held) -> None:

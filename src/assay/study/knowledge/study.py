@@ -30,7 +30,9 @@ from assay.knowledge.world import WORLDS, WorldPlan, make_world, pretrain
 from assay.study.knowledge.cells import ANSWERS, ASKED, BINS, CELL, ORIGINAL, Asking, Work
 from assay.study.knowledge.grid import SETS, GridCell, checked, counts_of, grid, sets_of
 from assay.study.knowledge.scores import changes_of, judged, majority_of
+from assay.study.restoration.states import Plan
 from assay.training.presets import Preset, settings
+from assay.weights import open_checkpoint
 
 Progress = Callable[[int, int], None]
 Stage = Callable[[str, str], AbstractContextManager[Progress]]
@@ -59,6 +61,7 @@ def knowledge_study(
     draw_tokens: int = 32,
     grades: str | Path | None = None,
     asking: Asking | None = None,
+    restoration: Plan | None = None,
     workers: int | None = None,
     threads: int | None = None,
     seed: int = 0,
@@ -100,6 +103,9 @@ def knowledge_study(
         Folder that `assay knowledge grade` filled for this model, under the same settings: its facts are taken over.
     asking : Asking, optional
         How the model is tuned and asked.
+    restoration : Plan, optional
+        States with weights set back in which each tuned model is asked the test facts, too; by default none. The
+        model must then be a folder with safetensors.
     workers : int, optional
         Fine-tunings at a time, each a process with the model; by default 1.
     threads : int, optional
@@ -169,13 +175,23 @@ def knowledge_study(
         "bins": chosen_bins, "sizes": chosen_sizes, "seeds": seeds, "mixed": mixed, "per_relation": per_relation,
         "samples": samples, "sampled_facts": sampled_facts, "draw_tokens": draw_tokens, "seed": seed,
         "asking": asdict(asking) | {"keep_models": None, "ask_batch_size": None},
+        "restoration": restoration and asdict(restoration),
     }  # fmt: skip
     if grades is not None and not (Path(grades) / IDENTITY).is_file():
         raise DataError(f"grades must be a folder of assay knowledge grade; {grades} has no {IDENTITY}.")
+    if restoration is not None:
+        open_checkpoint(model)
     _begin(folder, parameters)
     write_facts(every, folder / ASKED)
     work = Work(
-        str(folder), str(model), asking, sets, said, sampled=bool(samples) and not sampled_facts, seed=seed
+        str(folder),
+        str(model),
+        asking,
+        sets,
+        said,
+        sampled=bool(samples) and not sampled_facts,
+        seed=seed,
+        restoration=restoration,
     )
 
     def planned() -> tuple[list[GridCell], list[dict[str, Any]]]:
@@ -234,6 +250,7 @@ def world_study(
     mixed: bool = True,
     samples: int = 10,
     keep_models: bool = False,
+    restoration: Plan | None = None,
     workers: int | None = None,
     seed: int = 0,
     stage: Stage = lambda name, expect: nullcontext(lambda done, total: None),
@@ -244,7 +261,7 @@ def world_study(
     ----------
     world : str or WorldPlan
         A row of `WORLDS`: "ci" takes about a minute on two cores, "full" a quarter of an hour.
-    output, bins, sizes, seeds, mixed, samples, keep_models, seed, stage
+    output, bins, sizes, seeds, mixed, samples, keep_models, restoration, seed, stage
         As in `knowledge_study`; bins, sizes and seeds are the plan's by default. `seed` makes the world, too.
     workers : int, optional
         Processes of one thread each; by default one a core.
@@ -279,7 +296,7 @@ def world_study(
         model, made.facts, output=folder, bins=plan.tuned_bins if bins is None else bins,
         sizes=[size or "all" for size in plan.tuned_sizes] if sizes is None else sizes,
         seeds=plan.tuned_seeds if seeds is None else seeds, mixed=mixed, samples=samples, draw_tokens=WORLD_TOKENS,
-        asking=asking, workers=workers or cores(), threads=1, seed=seed, stage=stage,
+        asking=asking, restoration=restoration, workers=workers or cores(), threads=1, seed=seed, stage=stage,
     )  # fmt: skip
     scores = read_json(folder / BINS)["scores"]
     by_exposure: dict[int, list[float]] = {}
