@@ -20,6 +20,7 @@ from benchmarks.ner_build import ner_build
 from benchmarks.pruning import ner_near, ner_prune, ner_strategies
 from benchmarks.timing import floor, timed
 from benchmarks.vectors import clusters, pool
+from benchmarks.weights import weights_official, weights_restore
 
 
 def plain_greedy() -> list[dict]:
@@ -240,5 +241,7 @@ CASES = {
         ner_strategies,
         ner_map,
         knowledge_throughput,
+        weights_restore,
+        weights_official,
     )
 } | LARGE

@@ -42,7 +42,7 @@ def knowledge_throughput() -> list[dict]:
     """
     model, tokenizer = smol()
     asked = Transformer((model, tokenizer), device="cpu", batch_size=64)
-    facts = _facts(EXACT_FACTS)
+    facts = facts_of(EXACT_FACTS)
     few = facts[:: max(1, len(facts) // SAMPLED_FACTS)][:SAMPLED_FACTS]
     templates = builtin_templates()
     prompts = [said for fact in few for said in statements(fact, templates)]
@@ -160,7 +160,7 @@ def smol() -> tuple[Any, Any]:
     return model.eval(), tokenizer
 
 
-def _facts(count: int) -> list[Question]:
+def facts_of(count: int) -> list[Question]:
     """Return facts of EntityQuestions, or some capitals where the data is missing."""
     place = Path(os.environ.get("ASSAY_DATA", "../shared/data")) / "facts" / "entityquestions"
     if not place.exists():

@@ -19,6 +19,7 @@ from benchmarks.machine import peak_gb
 from benchmarks.ner_experiment import ner_experiment, ner_experiment_effects, ner_experiment_labels
 from benchmarks.timing import floor, timed
 from benchmarks.vectors import KEEP, large
+from benchmarks.weights import weights_restore_large
 
 POOL, BUDGET, WIDTH = 396_000, 10_000, 512
 ORACLE = Path(__file__).parent / "results" / "plain_20000.npz"
@@ -242,5 +243,6 @@ LARGE = {
         ner_experiment,
         ner_experiment_effects,
         ner_experiment_labels,
+        weights_restore_large,
     )
 }
