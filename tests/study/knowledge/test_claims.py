@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assay.study.effects import Rights, interval
 from assay.study.knowledge import published
 from assay.study.knowledge.claims import Claim, claims, common_size
-from assay.study.knowledge.effects import Rights, interval
 from tests.study.knowledge.made import accuracy, cell, study
 
 T2 = 4.302652729911275  # Student's t, 2 degrees of freedom, 97.5 % (any table)

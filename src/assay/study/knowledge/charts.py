@@ -8,8 +8,8 @@ from typing import Any
 
 from assay.report.page import COLORS
 from assay.report.scatter import SYMBOLS
+from assay.study.effects import interval
 from assay.study.knowledge.claims import Claim
-from assay.study.knowledge.effects import interval
 from assay.study.knowledge.tables import (
     PROMPTS,
     Result,

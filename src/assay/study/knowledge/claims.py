@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assay.study.knowledge.effects import (
+from assay.study.effects import (
     Effect,
     Rights,
     Seeds,

@@ -10,8 +10,8 @@ import numpy as np
 
 from assay._files import read_lines
 from assay.knowledge import CATEGORIES, Question, read_facts
+from assay.study.effects import Rights
 from assay.study.knowledge.cells import ANSWERS, ASKED, TESTS
-from assay.study.knowledge.effects import Rights
 from assay.study.knowledge.grid import GridCell
 from assay.study.knowledge.scores import PAPER, SAME, judged
 from assay.study.knowledge.tables import PROMPTS

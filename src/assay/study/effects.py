@@ -1,9 +1,10 @@
-"""What one number differs by between two groups of cells, one difference a seed, with its interval."""
+"""What one number differs by between two groups of models, one difference a seed, with its interval."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 from typing import Literal
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.knowledge.intervals import Floats, Ints, with_accuracy
-from assay.study.knowledge.tables import BINS
+from assay.knowledge.mastery import CATEGORIES
 
 Verdict = Literal["holds", "does not hold", "undecided"]
 CONFIDENCE = 0.95
@@ -30,14 +31,16 @@ class Rights:
     right: Mapping[str, NDArray[np.bool_]]
 
     def weights(self, category: int | str) -> Floats:
-        """Return what each fact adds to "macro" or to a bin's accuracy where it is right, in points."""
-        counts = np.bincount(self.bins, minlength=len(BINS))
+        """Return what each fact adds to "macro", "micro" or a bin's accuracy where it is right, in points."""
+        counts = np.bincount(self.bins, minlength=len(CATEGORIES))
+        if category == "micro":
+            return np.full(len(self.bins), 100 / len(self.bins))
         if category == "macro":
             return np.asarray(100 / (np.count_nonzero(counts) * counts[self.bins]))
         return np.where(self.bins == category, 100 / max(1, counts[int(category)]), 0.0)
 
     def parts(self, name: str, category: int | str) -> Floats:
-        """Return what each fact adds to "macro" or to a bin's accuracy, in points."""
+        """Return what each fact adds to "macro", "micro" or a bin's accuracy, in points."""
         return np.asarray(self.weights(category) * self.right[name])
 
 
@@ -89,15 +92,32 @@ def effect_of(
 ) -> Effect | None:
     """Return upper - lower over the seeds that both have, with its interval; both are accuracies of a category."""
     differences = minus(upper, lower)
-    if not differences:
-        return None
+    half = None if rights is None else partial(half_of_facts, rights=rights, category=category)
+    return effect_over(what, differences, half) if differences else None
+
+
+def effect_over(
+    what: str,
+    differences: Seeds,
+    half: Callable[[Floats], float] | None = None,
+    *,
+    alone: bool = False,
+    beside: float = 0.0,
+) -> Effect:
+    """Return the mean of differences, one a seed, with its interval.
+
+    `half` gives half of the interval over facts (or texts), from what each adds to the mean over seeds. With `alone`
+    one seed has an interval too, over facts alone: for other facts, not for another seed. `beside` is half of the
+    interval over a third thing, of no part in the other two.
+    """
     table = np.array(list(differences.values()))
     middle, bounds = float(table[:, 0].mean()), interval(table[:, 0].tolist())
-    facts = None if rights is None else half_of_facts(table[:, 1:].mean(axis=0), rights, category)
+    facts = None if half is None else half(table[:, 1:].mean(axis=0))
     low, high = None, None
-    if bounds is not None:
-        half = float(np.hypot((bounds[1] - bounds[0]) / 2, facts or 0.0))
-        low, high = middle - half, middle + half
+    if bounds is not None or (alone and facts is not None):
+        seeds = 0.0 if bounds is None else (bounds[1] - bounds[0]) / 2
+        width = float(np.hypot(np.hypot(seeds, facts or 0.0), beside))
+        low, high = middle - width, middle + width
     return Effect(what, middle, low, high, len(differences), facts, judged(low, high))
 
 
