@@ -19,8 +19,9 @@ from assay.knowledge.models.transformer import Transformer
 from assay.knowledge.prompts import CHAT_TEMPLATES, EXAMPLE
 from assay.knowledge.samples import ALL
 from assay.knowledge.templates import Templates
+from assay.study.answers import accuracy_of, rows_of
 from assay.study.knowledge.grid import GridCell, Questions
-from assay.study.knowledge.scores import accuracy_of, paper_kl, percent, rows_of, same_kl
+from assay.study.knowledge.scores import paper_kl, percent, same_kl
 from assay.study.restoration.facts import facts_measure, halves
 from assay.study.restoration.run import run_states
 from assay.study.restoration.states import ORIGINAL as OF_ORIGINAL

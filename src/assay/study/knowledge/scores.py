@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,8 @@ import numpy as np
 from assay.errors import NoFactError
 from assay.knowledge import (
     CATEGORIES,
-    Answered,
     Grades,
     Question,
-    accuracy,
     gained_lost,
     majority_baseline,
     matches,
@@ -24,46 +21,12 @@ from assay.knowledge.models.transformer import Transformer
 from assay.knowledge.paper_shift import paper_shift
 from assay.knowledge.shift import shift
 from assay.knowledge.templates import Templates
+from assay.study.answers import Row, accuracy_of
 from assay.study.knowledge.grid import Questions
 
-Row = dict[str, Any]
 BINS = range(len(CATEGORIES))
 PAPER = {"5": "top5", "10": "top10", "20": "top20", "50": "top50", "all": "tuned_original"}
 SAME = ("tuned_original", "original_tuned", "jensen_shannon", "top10", "original_outside10")
-
-
-def rows_of(
-    name: str, questions: Questions, answered: Sequence[Answered], categories: Mapping[str, int] | None
-) -> list[Row]:
-    """Return a row a question: the set it is of, its bin and relation, and what was answered."""
-    return [
-        {"set": name, "bin": categories and categories[one.id], "relation": one.relation} | asdict(answer)
-        for one, answer in zip(questions, answered, strict=True)
-    ]
-
-
-def accuracy_of(rows: Sequence[Row]) -> dict[str, Any] | None:
-    """Return percent of right answers: macro (with its interval over facts), micro, by bin and by relation.
-
-    Without bins there is no macro, and the interval is that of micro.
-    """
-    if not rows:
-        return None
-    binned = rows[0]["bin"] is not None
-    found = accuracy(
-        [row["right"] for row in rows],
-        categories=[row["bin"] for row in rows] if binned else None,
-        relations=[row["relation"] for row in rows],
-    )
-    first = found.macro or found.micro
-    return {
-        "macro": found.macro and found.macro.percent,
-        "low": first.low,
-        "high": first.high,
-        "micro": found.micro.percent,
-        "bins": [None if one is None else one.percent for one in found.bins],
-        "relations": {name: one.percent for name, one in found.relations.items()},
-    }
 
 
 def percent(right: Sequence[bool]) -> float:

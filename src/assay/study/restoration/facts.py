@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from assay.errors import DataError
-from assay.knowledge import ask
+from assay.knowledge import Question, ask
 from assay.knowledge.models.transformer import Transformer
 from assay.knowledge.samples import balanced
-from assay.study.knowledge.grid import Questions
-from assay.study.knowledge.scores import accuracy_of, rows_of
+from assay.study.answers import accuracy_of, rows_of
 from assay.study.restoration.run import Measure, Row
 from assay.study.restoration.states import State
 
+Questions = tuple[Question, ...]
 DEV, TEST = "dev", "test"
 
 

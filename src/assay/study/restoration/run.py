@@ -114,6 +114,18 @@ def run_states(
     return [read_json(file(state)) for state in todo]
 
 
+def together(*measures: Measure) -> Measure:
+    """Return what does several measures one after the other; their rows must not share names."""
+
+    def measure(state: State, model: Any, folder: Path | None) -> Row:
+        row: Row = {}
+        for one in measures:
+            row |= one(state, model, folder)
+        return row
+
+    return measure
+
+
 def realised(pair: Pair, plan: Plan, members: Iterable[State]) -> Iterator[tuple[State, Values, Row]]:
     """Yield the states of one selection, the weights that each has, and the percent of each sum that it sets back."""
     members = list(members)
