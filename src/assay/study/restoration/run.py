@@ -175,9 +175,9 @@ def _wanted(pair: Pair, plan: Plan, members: Iterable[State]) -> list[float]:
         case by:
             parts = parts_of(plan, pair)[by]
             sizes = {match.name: match.size for match in pair.matches}
-            return [
-                100 * sum(sizes[name] for name in parts[str(state.part)]) / pair.size for state in members
-            ]
+            wanted = [sum(sizes[name] for name in parts[str(state.part)]) for state in members]
+            # half a weight more, so that rounding down gives so many
+            return [100 * min(size + 0.5, pair.size) / pair.size for size in wanted]
 
 
 def _together(todo: Iterable[State]) -> Iterator[list[State]]:
