@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from assay._files import atomic
 from assay.errors import DataError
-from assay.weights import kernels
 from assay.weights.checkpoint import DTYPES, Checkpoint, Tensor, open_checkpoint, stored_tensors
 from assay.weights.pair import CHUNK, Pair
 from assay.weights.ranking import Chunk
-from assay.weights.restore import read_back, stored
+from assay.weights.restore import stored, unfitting
 from assay.weights.selection import Levels, Selection, levels
-from assay.weights.told import held, rules_of
-from assay.weights.writing import kept, one_error, write_models
+from assay.weights.told import counted, held, rules_of
+from assay.weights.writing import alike, kept, one_error, write_models
 
 FORMAT = "assay-delta-1"
 PARTS = ("positions", "original", "tuned")
@@ -92,12 +91,12 @@ def write_deltas(
     if not todo:
         return places
     number = len(places)
-    sums, rounded = np.zeros((number + 1, 5)), np.zeros(number + 1, np.int64)
-    counts, digests = _survey(pair, tuned, selection, sums, rounded, elements)
+    told = np.zeros((number, 3), np.int64)
+    counts, digests = _survey(pair, tuned, selection, told, elements)
     headers = [
         _header(
             tuned, {name: int(found[j]) for name, found in counts.items() if found[j]},
-            {"format": FORMAT, "about": json.dumps(rules[j] | held(selection, j, sums, rounded)), "tuned": digests[0],
+            {"format": FORMAT, "about": json.dumps(rules[j] | held(selection, j, told[j])), "tuned": digests[0],
              "restored": digests[j + 1]},
         )
         for j in range(number)
@@ -193,15 +192,17 @@ def apply_delta(
         )
     sides = ("original", "tuned") if revert else ("tuned", "original")
 
-    def slices() -> Iterator[tuple[str, int, list[_Bits]]]:
-        for name in names:
-            running = hashlib.sha256()
-            for start, values in _patched(given, layout.tensors[name], layout, sides, elements):
-                running.update(values.data)
-                yield name, start, [values]
-            rows[name] = running.hexdigest()
+    def slices(name: str) -> Iterator[Callable[[int], _Bits]]:
+        running = hashlib.sha256()
+        for values in _patched(given, layout.tensors[name], layout, sides, elements):
+            running.update(values.data)
+            yield alike(values)
+        rows[name] = running.hexdigest()
+
+    def manifests() -> list[dict[str, Any]]:
         if _combined(layout, rows) != after:
             raise DataError(f"{file} must make the {target} model; it makes another. Copy it again.")
+        return [what | {"about": metadata["about"]}]
 
     place = Path(output)
     what = {
@@ -211,7 +212,7 @@ def apply_delta(
         "after": after,
     }
     write_models(
-        layout, place.parent, [place.name], slices(), lambda: [what | {"about": metadata["about"]}],
+        layout, place.parent, [place.name], slices, manifests,
         sizes={name: layout.tensors[name].size for name in names}, elements=elements,
     )  # fmt: skip
     return place
@@ -219,7 +220,7 @@ def apply_delta(
 
 def _patched(
     given: Checkpoint, tensor: Tensor, layout: Checkpoint, sides: Sequence[str], elements: int
-) -> Iterator[tuple[int, _Bits]]:
+) -> Iterator[_Bits]:
     """Yield the bytes of a tensor by slices, with the values of the first side replaced by those of the second."""
     places = given.tensors[f"{tensor.name}.positions"]
     kind, done = np.dtype("<u4") if places.dtype == "U32" else np.dtype("<u8"), 0
@@ -240,11 +241,11 @@ def _patched(
                 f"{given.path} must fit the model; {tensor.name} is another there. Copy it again."
             )
         bits[at] = new
-        yield start, bits
+        yield bits
 
 
 def _survey(
-    pair: Pair, tuned: Checkpoint, selection: Selection, sums: Any, rounded: Any, elements: int
+    pair: Pair, tuned: Checkpoint, selection: Selection, told: NDArray[np.int64], elements: int
 ) -> tuple[dict[str, NDArray[np.int64]], list[str]]:
     """Return how many values of each tensor differ by percent, and the hashes of the tuned and all restored models."""
     number = len(selection.percents)
@@ -257,10 +258,10 @@ def _survey(
     for name, members in groupby(stream, key=lambda one: one[0][0]):
         running = [hashlib.sha256() for _ in rows]
         counts[name] = np.zeros(number, np.int64)
+        dtype = tuned.tensors[name].dtype
         for (_, _, p, s), level, original, ours in members:
-            kernels.add_up(level, p, s, sums)
-            unfit = read_back(stored(p, tuned.tensors[name].dtype), tuned.tensors[name].dtype) != p
-            rounded += np.bincount(level[unfit], minlength=number + 1)
+            unfit = unfitting(p, original.view(DTYPES[dtype]), dtype)
+            told += [counted(j, level, p != s, unfit) for j in range(number)]
             counts[name] += np.cumsum(np.bincount(level[original != ours], minlength=number + 1))[:number]
             out = ours.copy()
             running[0].update(out.data)

@@ -44,6 +44,21 @@ def relative_bf16(p, s, out):  # type: ignore[no-untyped-def]
 
 
 @compiled()
+def upper_halves(bits, out):  # type: ignore[no-untyped-def]
+    """Write the 16 bits that bfloat16 has of float32s given as bits, rounded to nearest, ties to even."""
+    for i in range(bits.shape[0]):
+        odd = (bits[i] >> np.uint32(16)) & np.uint32(1)
+        out[i] = np.uint16((bits[i] + np.uint32(0x7FFF) + odd) >> np.uint32(16))
+
+
+@compiled()
+def mixed(levels, most, original, tuned, out):  # type: ignore[no-untyped-def]
+    """Write the original where the level is `most` or lower, else the tuned."""
+    for i in range(out.shape[0]):
+        out[i] = original[i] if levels[i] <= most else tuned[i]
+
+
+@compiled()
 def random(key, start, out):  # type: ignore[no-untyped-def]
     """Write the top 32 bits of splitmix64's value number ``start + i`` of the stream `key`."""
     step, first, second = (

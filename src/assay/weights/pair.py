@@ -73,14 +73,18 @@ class Pair:
         """
         _check.whole("elements", elements, 1)
         for match in self.matches:
-            for start in range(0, match.size, elements):
-                stop = min(match.size, start + elements)
-                yield (
-                    match.name,
-                    start,
-                    self.original.read(match.original, start, stop),
-                    self.tuned.read(match.name, start, stop),
-                )
+            yield from self.slices(match, elements)
+
+    def slices(self, match: Match, elements: int = CHUNK) -> Iterator[tuple[str, int, Vector, Vector]]:
+        """Yield the chunks of one tensor."""
+        for start in range(0, match.size, elements):
+            stop = min(match.size, start + elements)
+            yield (
+                match.name,
+                start,
+                self.original.read(match.original, start, stop),
+                self.tuned.read(match.name, start, stop),
+            )
 
 
 def open_pair(

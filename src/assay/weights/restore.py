@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,15 @@ from assay import _check
 from assay.errors import DataError
 from assay.weights import kernels
 from assay.weights.checkpoint import DTYPES, Checkpoint, Tensor
-from assay.weights.official import to_bf16
 from assay.weights.pair import CHUNK, Pair
 from assay.weights.ranking import Chunk, Floats32
 from assay.weights.selection import Selection, levels
 from assay.weights.shrink import shrink
-from assay.weights.told import held, rules_of
-from assay.weights.writing import Slices, kept, write_models
+from assay.weights.told import Flags, counted, held, rules_of
+from assay.weights.writing import alike, kept, write_models
 
 _Stored = NDArray[Any]
-_Versions = Callable[[Chunk, Tensor], Iterator[_Stored]]
+_Versions = Callable[[Chunk, Tensor], Callable[[int], _Stored]]  # of a chunk: model number j's values
 
 
 def restore(
@@ -77,26 +75,25 @@ def restore(
     names = [f"percent-{percent:g}" for percent in selection.percents]
     rules = rules_of(pair, selection, about)
     todo = _todo(Path(output), names, rules, resume)
-    number = len(names)
-    sums = np.zeros((number + 1, 5))
-    rounded = np.zeros(number + 1, np.int64)
+    counts = np.zeros((len(names), 3), np.int64)
 
-    def versions(chunk: Chunk, tensor: Tensor) -> Iterator[_Stored]:
+    def versions(chunk: Chunk, tensor: Tensor) -> Callable[[int], _Stored]:
         _, _, p, s = chunk
-        level = levels(selection, chunk)
-        kernels.add_up(level, p, s, sums)
-        original, out = stored(p, tensor.dtype), stored(s, tensor.dtype)
-        unfit = read_back(original, tensor.dtype) != p
-        if unfit.any():
-            rounded[:] += np.bincount(level[unfit], minlength=number + 1)
-        last = -1
-        for j in todo:
-            np.copyto(out, original, where=(level > last) & (level <= j) if j > last + 1 else level == j)
-            yield out
-            last = j
+        level, moved = levels(selection, chunk), p != s
+        original, tuned = stored(p, tensor.dtype), stored(s, tensor.dtype)
+        unfit = unfitting(p, original, tensor.dtype)
+
+        def values_of(number: int) -> _Stored:
+            j = todo[number]
+            counts[j] += counted(j, level, moved, unfit)
+            out = np.empty_like(tuned)
+            kernels.mixed(level, j, bits(original), bits(tuned), bits(out))
+            return out
+
+        return values_of
 
     def manifests() -> list[dict[str, Any]]:
-        return [rules[j] | held(selection, j, sums, rounded) for j in todo]
+        return [rules[j] | held(selection, j, counts[j]) for j in todo]
 
     _write(pair, Path(output), [names[j] for j in todo], versions, manifests, elements, overwrite)
     return [Path(output) / name for name in names]
@@ -149,19 +146,24 @@ def write_shrunk(
         for energy in energies
     ]
     todo = _todo(Path(output), names, rules, resume)
-    whole, left = 0.0, dict.fromkeys(todo, 0.0)
+    whole, left = np.zeros(len(todo)), np.zeros(len(todo))
 
-    def versions(chunk: Chunk, tensor: Tensor) -> Iterator[_Stored]:
-        nonlocal whole
+    def versions(chunk: Chunk, tensor: Tensor) -> Callable[[int], _Stored]:
         _, _, p, s = chunk
-        whole += _energy(p, s)
-        for j in todo:
-            out = stored(shrink(p, s, energy=energies[j]), tensor.dtype)
-            left[j] += _energy(p, read_back(out, tensor.dtype))
-            yield out
+
+        def values_of(number: int) -> _Stored:
+            out = stored(shrink(p, s, energy=energies[todo[number]]), tensor.dtype)
+            whole[number] += _energy(p, s)
+            left[number] += _energy(p, read_back(out, tensor.dtype))
+            return out
+
+        return values_of
 
     def manifests() -> list[dict[str, Any]]:
-        return [rules[j] | {"energy_undone": 1 - left[j] / whole if whole else 0.0} for j in todo]
+        return [
+            rules[j] | {"energy_undone": 1 - left[number] / whole[number] if whole[number] else 0.0}
+            for number, j in enumerate(todo)
+        ]
 
     _write(pair, Path(output), [names[j] for j in todo], versions, manifests, elements, overwrite)
     return [Path(output) / name for name in names]
@@ -177,8 +179,8 @@ def write_values(
 ) -> Path:
     """Write one model whose weights in scope are `values` of each chunk, and return its folder."""
 
-    def versions(chunk: Chunk, tensor: Tensor) -> Iterator[_Stored]:
-        yield stored(values(chunk), tensor.dtype)
+    def versions(chunk: Chunk, tensor: Tensor) -> Callable[[int], _Stored]:
+        return alike(stored(values(chunk), tensor.dtype))
 
     _write(pair, place.parent, [place.name], versions, lambda: [dict(about)], elements, False)
     return place
@@ -199,15 +201,27 @@ def _todo(output: Path, names: Sequence[str], rules: Sequence[Mapping[str, Any]]
 def stored(values: Floats32, dtype: str) -> _Stored:
     """Return float32 values as a file of this dtype holds them, rounded to nearest, ties to even."""
     if dtype == "BF16":
-        return (to_bf16(values).view(np.uint32) >> np.uint32(16)).astype(np.uint16)
+        out = np.empty(len(values), np.uint16)
+        kernels.upper_halves(values.view(np.uint32), out)
+        return out
     with np.errstate(over="ignore"):
-        return values.astype(DTYPES[dtype])
+        return values.astype(DTYPES[dtype], copy=False)
 
 
 def read_back(stored: _Stored, dtype: str) -> Floats32:
     if dtype == "BF16":
         return (stored.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return stored.astype(np.float32)
+    return stored.astype(np.float32, copy=False)
+
+
+def bits(stored: _Stored) -> _Stored:
+    """Return stored values as whole numbers, so that -0 is not 0."""
+    return stored.view(f"<u{stored.itemsize}")
+
+
+def unfitting(p: Floats32, original: _Stored, dtype: str) -> Flags | None:
+    """Return which of the original weights are others as they are stored; None where none can be."""
+    return None if dtype == "F32" else read_back(original, dtype) != p
 
 
 def _write(
@@ -219,17 +233,25 @@ def _write(
     elements: int,
     overwrite: bool,
 ) -> None:
-    """Write one model for each name; `versions` gives the stored values of a chunk for each of them in turn."""
+    """Write one model for each name."""
     layout = layout_of(pair)
-    changed: Iterator[tuple[str, int, Any]] = (
-        (chunk[0], chunk[1], versions(chunk, layout.tensors[chunk[0]])) for chunk in pair.chunks(elements)
-    )
-    matches = pair.matches
-    if layout is not pair.tuned:  # an adapter may change what is outside, too
-        changed = chain(changed, _merged(pair, layout, len(names), elements))
-        matches += pair.outside
+    compared = {match.name: match for match in pair.matches}
+    outside = {} if layout is pair.tuned else {match.name: match for match in pair.outside}
+
+    def slices(name: str) -> Iterator[Callable[[int], _Stored]]:
+        tensor = layout.tensors[name]
+        if name in compared:
+            for chunk in pair.slices(compared[name], elements):
+                yield versions(chunk, tensor)
+            return
+        for start in range(0, outside[name].size, elements):  # an adapter may change what is outside, too
+            values = stored(
+                pair.tuned.read(name, start, min(outside[name].size, start + elements)), tensor.dtype
+            )
+            yield alike(values)
+
     write_models(
-        layout, output, names, changed, manifests, sizes={match.name: match.size for match in matches},
+        layout, output, names, slices, manifests, sizes={name: one.size for name, one in (compared | outside).items()},
         elements=elements, overwrite=overwrite,
     )  # fmt: skip
 
@@ -245,10 +267,3 @@ def layout_of(pair: Pair) -> Checkpoint:
             "Merge it first."
         )
     return pair.original
-
-
-def _merged(pair: Pair, layout: Checkpoint, number: int, elements: int) -> Slices:
-    for match in pair.outside:
-        for start in range(0, match.size, elements):
-            values = pair.tuned.read(match.name, start, min(match.size, start + elements))
-            yield match.name, start, [stored(values, layout.tensors[match.name].dtype)] * number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.weights.pair import Pair
-from assay.weights.selection import Floats, Selection
+from assay.weights.selection import Levels, Selection
 from assay.weights.shares import SUMS
+
+Flags = NDArray[np.bool_]
 
 
 def rules_of(pair: Pair, selection: Selection, about: Mapping[str, Any] | None) -> list[dict[str, Any]]:
@@ -31,20 +34,24 @@ def rules_of(pair: Pair, selection: Selection, about: Mapping[str, Any] | None) 
     ]
 
 
-def held(selection: Selection, j: int, sums: Floats, rounded: NDArray[np.int64]) -> dict[str, Any]:
-    """Return what percent number j took.
+def counted(j: int, level: Levels, moved: Flags, unfit: Flags | None) -> NDArray[np.int64]:
+    """Return how many weights of a chunk percent number j takes, how many of them changed, how many do not fit."""
+    taken = level <= j
+    parts = [taken, taken & moved] + ([] if unfit is None else [taken & unfit])
+    return np.array([*(np.count_nonzero(part) for part in parts), 0][:3], np.int64)
 
-    `sums` (percents + 1, 5) are by level the columns of `SUMS`, `rounded` the originals that the tuned dtype has not.
-    """
-    taken = np.cumsum(sums, axis=0)
-    with np.errstate(invalid="ignore"):
-        shares = taken[j] / taken[-1]
+
+def held(selection: Selection, j: int, counts: NDArray[np.int64]) -> dict[str, Any]:
+    """Return what percent number j took; `counts` adds up what `counted` found."""
+    groups = selection.groups.values()
+    changed = sum(group.changed for group in groups)
+    parts = counts[0] / sum(group.size for group in groups), counts[1] / changed if changed else math.nan
     return {
-        "changed": int(taken[-1, 1]),
-        "taken": int(taken[j, 0]),
-        "taken_changed": int(taken[j, 1]),
-        "rounded": int(rounded[: j + 1].sum()),
-        "shares": dict(zip(SUMS, shares.tolist(), strict=True)),
+        "changed": changed,
+        "taken": int(counts[0]),
+        "taken_changed": int(counts[1]),
+        "rounded": int(counts[2]),
+        "shares": dict(zip(SUMS, (*map(float, parts), *selection.shares[j].tolist()), strict=True)),
         "thresholds": {
             str(group): {
                 "key": one.thresholds[j].key,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import orjson
 
 from assay._files import read_json, write_json
+from assay._parallel import cores
 from assay.errors import DataError
 from assay.weights.checkpoint import DTYPES, Checkpoint
 
@@ -20,8 +23,9 @@ MANIFEST = "assay-restore.json"
 RUN = "manifest.json"  # of the run that made the model; not of what is written here
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack")  # never copied as they are
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# a tensor, the flat index of its first value, and for each model the values as they are stored
-Slices = Iterable[tuple[str, int, Iterable[Any]]]
+WRITERS = 4  # threads at most
+# of a tensor, slice after slice: what gives the values of model number j as they are stored, on any thread, once
+Slices = Callable[[str], Iterable[Callable[[int], Any]]]
 
 
 def write_models(
@@ -37,8 +41,9 @@ def write_models(
 ) -> None:
     """Write a folder for each name: files, layout and bytes of `layout`, but for what `slices` gives.
 
-    `sizes` has the tensors that `slices` gives, each whole up to so many values. `manifests` are asked for at the end,
-    one a name. With `overwrite` a folder that has a `MANIFEST` is replaced, when the new one is whole.
+    `sizes` has the tensors that `slices` gives, each whole up to so many values; they are asked for in the order of the
+    files. `manifests` are asked for at the end, one a name; each gets the hashes of the ``files`` with weights. With
+    `overwrite` a folder that has a `MANIFEST` is replaced, when the new one is whole.
     """
     if len(set(names)) < len(names):
         raise DataError(f"percents must have names of their own; got {list(names)}. Use fewer digits.")
@@ -65,10 +70,10 @@ def write_models(
                 f"{free / 1e9:.2f} GB. Ask for fewer percents at a time."
             )
         with _parts(output, names) as parts:
-            _fill(layout, parts, slices, sizes, elements)
-            for part, manifest in zip(parts, manifests(), strict=True):
+            hashes = _fill(layout, parts, slices, sizes, elements)
+            for part, manifest, files in zip(parts, manifests(), hashes, strict=True):
                 _copy_folder(layout.path, part)
-                write_json(part / MANIFEST, manifest)
+                write_json(part / MANIFEST, {**manifest, "files": files})
 
 
 def kept(
@@ -115,25 +120,41 @@ def one_error(output: Path) -> Iterator[None]:
 
 def _fill(
     layout: Checkpoint, parts: Sequence[Path], slices: Slices, sizes: Mapping[str, int], elements: int
-) -> None:
-    """Write the files with weights of every model."""
-    with ExitStack() as open_files:
-        files = {
-            source: [open_files.enter_context(open(part / source.name, "wb")) for part in parts]
-            for source in layout.files
-        }
-        for source, targets in files.items():
-            _copy_rest(layout, source, targets, sizes, elements)
-        for name, start, versions in slices:
-            tensor = layout.tensors[name]
-            place = tensor.start + start * DTYPES[tensor.dtype].itemsize
-            for target, values in zip(files[tensor.file], versions, strict=True):
-                target.seek(place)
-                target.write(values.tobytes())
-        for targets in files.values():
-            for target in targets:
-                target.flush()
-                os.fsync(target.fileno())
+) -> list[dict[str, str]]:
+    """Write the files with weights of every model, each from its start to its end, and return their hashes."""
+    found: list[dict[str, str]] = [{} for _ in parts]
+    for source in layout.files:
+        with (
+            ExitStack() as files,
+            ThreadPoolExecutor(min(cores(), WRITERS, len(parts))) as writers,
+        ):
+            targets = [files.enter_context(open(part / source.name, "wb", buffering=0)) for part in parts]
+            running = [hashlib.sha256() for _ in parts]
+
+            def put(
+                j: int, values_of: Callable[[int], Any], running: Any = running, targets: Any = targets
+            ) -> None:
+                left = memoryview(values_of(j)).cast("B")
+                running[j].update(left)
+                while left:
+                    left = left[targets[j].write(left) :]
+
+            busy: list[Future[None]] = []
+            for values_of in _blocks(
+                layout, source, slices, sizes, elements
+            ):  # made while the last is written
+                _all_done(busy)
+                busy = [writers.submit(put, j, values_of) for j in range(len(parts))]
+            _all_done(busy)
+            _all_done([writers.submit(os.fsync, target.fileno()) for target in targets])
+            for into, one in zip(found, running, strict=True):
+                into[source.name] = one.hexdigest()
+    return found
+
+
+def _all_done(futures: Iterable[Future[None]]) -> None:
+    for future in futures:
+        future.result()
 
 
 @contextmanager
@@ -154,28 +175,31 @@ def _parts(output: Path, names: Sequence[str]) -> Iterator[list[Path]]:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _copy_rest(
-    layout: Checkpoint, source: Path, targets: Sequence[Any], sizes: Mapping[str, int], elements: int
-) -> None:
-    """Write what no slice gives: headers, tensors that stay, rows beyond those compared."""
+def _blocks(
+    layout: Checkpoint, source: Path, slices: Slices, sizes: Mapping[str, int], elements: int
+) -> Iterator[Callable[[int], Any]]:
+    """Yield what gives the blocks of a file: those of `slices`, and between them what all models have as it is."""
     inside = sorted(
-        (one.start, one.start + sizes[one.name] * DTYPES[one.dtype].itemsize)
-        for one in layout.tensors.values()
-        if one.file == source and one.name in sizes
+        (one.start, name) for name, one in layout.tensors.items() if one.file == source and sizes.get(name)
     )
-    edges = [0, *(edge for both in inside for edge in both), source.stat().st_size]
-    with open(source, "rb") as f:
-        for start, stop in zip(edges[::2], edges[1::2], strict=True):
-            f.seek(start)
-            for target in targets:
-                target.seek(start)
-            while start < stop:
-                block = f.read(min(stop - start, 4 * elements))
+    at = 0
+    with open(source, "rb", buffering=0) as f:
+        for start, name in [*inside, (source.stat().st_size, "")]:
+            f.seek(at)
+            while at < start:
+                block = f.read(min(start - at, 4 * elements))
                 if not block:
                     raise DataError(f"{source} must stay as it is while it is read; it became shorter.")
-                for target in targets:
-                    target.write(block)
-                start += len(block)
+                yield alike(block)
+                at += len(block)
+            if name:
+                yield from slices(name)
+                at += sizes[name] * DTYPES[layout.tensors[name].dtype].itemsize
+
+
+def alike(values: Any) -> Callable[[int], Any]:
+    """Return what gives every model the same values."""
+    return lambda _: values
 
 
 def _copy_folder(source: Path, target: Path) -> None:
