@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ import numpy as np
 
 from assay._files import read_json, write_json, write_lines
 from assay.study.restoration.states import ORIGINAL, SCOPE, TUNED, Plan, State, parts_of, states
-from assay.weights import Pair, Selection, select, tally
+from assay.weights import Change, Pair, changes, select, tally
 from assay.weights.ranking import Chunk, Floats32
 from assay.weights.restore import write_values
 from assay.weights.shares import SUMS
@@ -77,6 +78,7 @@ def run_states(
     def file(state: State) -> Path:
         return place / f"{state.name}.json"
 
+    sums = Sums(pair, plan)
     done = sum(file(state).exists() for state in todo)
     places: Mapping[str, Any] | None = None
     model: Any = None
@@ -94,7 +96,7 @@ def run_states(
             if load is not None and places is None:
                 model = load(TUNED)
                 places = places_of(pair, model)
-            for state, values, held in realised(pair, plan, members):
+            for state, values, held in realised(sums, members):
                 if file(state).exists():
                     continue
                 if places is not None:
@@ -126,9 +128,46 @@ def together(*measures: Measure) -> Measure:
     return measure
 
 
-def realised(pair: Pair, plan: Plan, members: Iterable[State]) -> Iterator[tuple[State, Values, Row]]:
+@dataclass(frozen=True)
+class Sums:
+    """What several states of a pair need, computed when the first one does."""
+
+    pair: Pair
+    plan: Plan
+
+    @cached_property
+    def energies(self) -> dict[float, float]:
+        """How much of sum d^2 each percent of the first ranking undoes, in percent."""
+        steps = self.plan.steps
+        selection = select(self.pair.chunks, steps, ranking=self.plan.rankings[0], seed=self.plan.seed)
+        shares = np.nan_to_num(100 * selection.shares[:, 2])
+        return {percent: float(min(share, 100)) for percent, share in zip(steps, shares, strict=True)}
+
+    @cached_property
+    def changes(self) -> dict[str, Change]:
+        """How far the weights of each tensor moved."""
+        return changes(self.pair.chunks())
+
+    @cached_property
+    def parts(self) -> dict[str, dict[str, frozenset[str]]]:
+        """The tensors of each part."""
+        return parts_of(self.plan, self.pair)
+
+    def held(self, tensors: frozenset[str]) -> Row:
+        """Return the percent of each sum that whole tensors have."""
+        mine, every = (
+            np.array([(c.size, c.size - c.unchanged, c.relative, c.absolute, c.squared) for c in some]).sum(
+                axis=0
+            )
+            for some in ([self.changes[name] for name in tensors], self.changes.values())
+        )
+        with np.errstate(invalid="ignore"):
+            return dict(zip(SUMS, _plain(100 * mine / every), strict=True))
+
+
+def realised(sums: Sums, members: Sequence[State]) -> Iterator[tuple[State, Values, Row]]:
     """Yield the states of one selection, the weights that each has, and the percent of each sum that it sets back."""
-    members = list(members)
+    plan, chunks = sums.plan, sums.pair.chunks
     kind, by, seed = members[0].kind, members[0].by, members[0].seed
     if kind == TUNED:
         yield members[0], lambda chunk: chunk[3], dict.fromkeys(SUMS, 0.0)
@@ -136,48 +175,37 @@ def realised(pair: Pair, plan: Plan, members: Iterable[State]) -> Iterator[tuple
         yield members[0], lambda chunk: chunk[2], dict.fromkeys(SUMS, 100.0)
     elif kind == "whole":
         for state in members:
-            tensors = parts_of(plan, pair)[by][str(state.part)]
-            yield state, _of_tensors(tensors), _held_by(pair, tensors)
+            tensors = sums.parts[by][str(state.part)]
+            yield state, _of_tensors(tensors), sums.held(tensors)
     elif kind == "shrink":
-        percents = dict(zip(plan.steps, plan.steps, strict=True)) if by == "weights" else energies(pair, plan)
-        for state in members:
-            percent = percents[float(state.percent or 0)]
+        for state, percent in zip(members, _wanted(sums, members), strict=True):
             yield state, shrunk(percent / 100), dict.fromkeys(SUMS) | {"energy": percent}
     else:
-        wanted = _wanted(pair, plan, members)
+        wanted = _wanted(sums, members)
         rising = sorted(set(wanted))
         selection = select(
-            pair.chunks, rising, of="energy" if by == "energy" else "weights", seed=seed or 0,
+            chunks, rising, of="energy" if by == "energy" else "weights", seed=seed or 0,
             ranking=plan.rankings[0] if kind == "bottom" else kind, bottom=kind == "bottom",
         )  # fmt: skip
-        shares = 100 * tally(selection, pair.chunks, by=lambda name: "").shares
+        shares = 100 * tally(selection, chunks, by=lambda name: "").shares
         for state, percent in zip(members, wanted, strict=True):
             j = rising.index(percent)
             yield state, restored(selection, j), dict(zip(SUMS, _plain(shares[j]), strict=True))
 
 
-def energies(pair: Pair, plan: Plan) -> dict[float, float]:
-    """Return how much of sum d^2 each percent of the first ranking undoes, in percent."""
-    selection = select(pair.chunks, plan.steps, ranking=plan.rankings[0], seed=plan.seed)
-    shares = np.nan_to_num(100 * selection.shares[:, 2])
-    return {percent: float(min(share, 100)) for percent, share in zip(plan.steps, shares, strict=True)}
-
-
-def _wanted(pair: Pair, plan: Plan, members: Iterable[State]) -> list[float]:
-    """Return the percent that each state of a ranking takes, of weights or of sum d^2."""
-    members = list(members)
+def _wanted(sums: Sums, members: Sequence[State]) -> list[float]:
+    """Return the percent that each state of a way takes, of weights or of sum d^2."""
     match members[0].by:
         case "weights":
             return [float(state.percent or 0) for state in members]
         case "energy":
-            matched = energies(pair, plan)
-            return [matched[float(state.percent or 0)] for state in members]
+            return [sums.energies[float(state.percent or 0)] for state in members]
         case by:
-            parts = parts_of(plan, pair)[by]
-            sizes = {match.name: match.size for match in pair.matches}
-            wanted = [sum(sizes[name] for name in parts[str(state.part)]) for state in members]
+            whole = sums.pair.size
+            sizes = {match.name: match.size for match in sums.pair.matches}
+            wanted = [sum(sizes[name] for name in sums.parts[by][str(state.part)]) for state in members]
             # half a weight more, so that rounding down gives so many
-            return [100 * min(size + 0.5, pair.size) / pair.size for size in wanted]
+            return [100 * min(size + 0.5, whole) / whole for size in wanted]
 
 
 def _together(todo: Iterable[State]) -> Iterator[list[State]]:
@@ -192,15 +220,6 @@ def _of_tensors(tensors: frozenset[str]) -> Values:
         return p if name in tensors else s
 
     return values
-
-
-def _held_by(pair: Pair, tensors: frozenset[str]) -> Row:
-    """Return the percent of each sum that whole tensors have."""
-    whole: Selection = select(pair.chunks, [100])
-    found = tally(whole, pair.chunks, by=lambda name: name in tensors)
-    mine = found.whole[list(found.groups).index(True)]
-    with np.errstate(invalid="ignore"):
-        return dict(zip(SUMS, _plain(100 * mine / found.whole.sum(axis=0)), strict=True))
 
 
 def _plain(values: Iterable[float]) -> list[float | None]:
