@@ -44,7 +44,7 @@ def test_shares_by_hand(page):
         assert rows["sum |d|", percent]["share"] == pytest.approx(100 * absolute / 1.876, rel=1e-6)
         assert rows["sum d^2", percent]["share"] == pytest.approx(100 * squared / 1.328126, rel=1e-6)
     assert page.sigma == pytest.approx((85.3125 / 8) ** 0.5)
-    formula = 100 * null_shares([25], sigma=page.sigma)[0]
+    formula = 100 * null_shares([25], counts=page.sizes)[0]
     assert [rows[of, 25]["gaussian"] for of in ("sum r", "sum |d|", "sum d^2")] == pytest.approx(
         formula.tolist()
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from assay.errors import DataError
-from assay.weights import closed_form, enrichment, null_shares, select, shrink, shuffled
+from assay.weights import closed_form, counted, enrichment, null_shares, select, shrink, shuffled
 from tests.golden import weights as golden
 
 
@@ -65,6 +66,39 @@ def test_a_sample_has_the_shares_of_the_null_and_a_factor_on_the_change_none():
     assert shares[0] == pytest.approx(shares[1], abs=2e-3)
     assert shares[0][:, 1:] == pytest.approx(null[:, 1:], abs=2e-3)
     assert shares[0][:, 0] == pytest.approx(null[:, 0], abs=0.15)  # sd .04 at 1 percent
+
+
+@pytest.mark.parametrize("change", ["gaussian", "constant"])
+def test_counted_gaussian_weights_are_as_the_formula_has_them(change):
+    edges = (np.arange(1021, dtype=np.uint32) << 21).view(np.float32).astype(float)
+    counts = np.append(np.diff(2 * ndtr(edges / 0.015) - 1), [0, 0, 0, 0])
+    expected = null_shares(golden.PERCENTS, change=change)
+    assert null_shares(golden.PERCENTS, counts=counts, change=change) == pytest.approx(expected, abs=8e-4)
+    with pytest.raises(DataError, match=r"counts must be 256 \* 2\^k numbers, not all 0; got shape \(3,\)"):
+        null_shares([1], counts=np.ones(3))
+
+
+@pytest.mark.parametrize("ranking", ["relative", "absolute", "magnitude", "random"])
+@pytest.mark.parametrize("bottom", [False, True])
+def test_every_ranking_of_weights_that_are_no_gaussian(ranking, bottom):
+    """Two widths and one weight in a thousand that is 0, as a quantised model has: these hold nearly all of sum r."""
+    rng = np.random.default_rng(0)
+    p = (rng.normal(0, 1, 1_000_000) * np.repeat([0.01, 0.1], 500_000)).astype(np.float32)
+    p[rng.integers(0, len(p), 1000)] = 0
+    s = (p.astype(np.float64) + 1e-3 * rng.normal(0, 1, len(p))).astype(np.float32)
+    counts = np.zeros(1024, np.int64)
+    chunks = counted(lambda: [("w", 0, p, s)], counts)
+    found = select(chunks, golden.PERCENTS, ranking=ranking, bottom=bottom).shares
+    assert counts[0] == pytest.approx(1000, rel=0.4)
+    assert counts.sum() == pytest.approx(len(p), rel=1e-4)
+    exact = np.bincount(p.view(np.uint32) >> 21 & 1023, minlength=1024)
+    null = null_shares(golden.PERCENTS, counts=exact, ranking=ranking, bottom=bottom)
+    assert null[:, 1:] == pytest.approx(found[:, 1:], abs=3e-3)
+    few = 0.04 if ranking in ("random", "absolute") else 3e-3  # a thousand weights make sum r
+    assert null[:, 0] == pytest.approx(found[:, 0], abs=few)
+    if (ranking, bottom) == ("relative", False):
+        assert null[0, 0] > 0.99
+        assert null_shares([1], sigma=0.07)[0, 0] < 0.75
 
 
 def test_shuffled_changes_of_weights_that_changed_in_proportion():

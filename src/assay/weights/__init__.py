@@ -29,7 +29,7 @@ from assay.weights.checkpoint import Checkpoint, Tensor, open_checkpoint
 from assay.weights.delta import apply_delta, read_delta, write_deltas
 from assay.weights.diff import PERCENTS, Diff, diff
 from assay.weights.lora import Adapter, open_adapter
-from assay.weights.null import closed_form, null_shares, shuffled
+from assay.weights.null import closed_form, counted, null_shares, shuffled
 from assay.weights.official import official_scores
 from assay.weights.pair import Match, Pair, hashed, open_pair
 from assay.weights.ranking import RANKINGS, Ranking, keys, spreads
@@ -77,6 +77,7 @@ __all__ = [
     "architecture_of",
     "changes",
     "closed_form",
+    "counted",
     "diff",
     "drawn_spread",
     "enrichment",

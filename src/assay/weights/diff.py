@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from assay import _check
 from assay.weights.change import Change, changes, grouped
 from assay.weights.checkpoint import Checkpoint
-from assay.weights.null import null_shares
+from assay.weights.null import CHANGES, beginnings, null_shares
 from assay.weights.pair import Match, Pair
 from assay.weights.ranking import Chunk
 from assay.weights.redrawn import NULLS, drawn_spread, redrawn
@@ -33,7 +33,8 @@ class Diff:
 
     `nulls` has, under the names of `NULLS`, a tally for each draw. `magnitudes` (2, 256) counts |p| and |d| by their
     binary exponent: row 0 p, row 1 d; column 0 is zero (and what float32 has below 2^-126), column e >= 1 is from
-    2^(e - 127) to twice that. `sigma`, root mean square of the original weights: their standard deviation about zero.
+    2^(e - 127) to twice that. `sizes` (1024,) counts |p| as `null_shares` takes it. `sigma`, root mean square of the
+    original weights: their standard deviation about zero.
     """
 
     ranking: str
@@ -42,21 +43,19 @@ class Diff:
     tally: Tally
     nulls: Mapping[str, tuple[Tally, ...]]
     magnitudes: NDArray[np.int64]
+    sizes: NDArray[np.int64]
     sigma: float
 
     def share_rows(self) -> list[Row]:
         """Return a row a sum and percent: what the top percent of weights holds of it, and what the nulls say.
 
         Columns, in percent: share; shuffled and drawn, means over draws, with their sd (None with less than two);
-        gaussian and constant, of `null_shares` at the measured sigma (None for rankings that are not by relative
-        change). None where nothing changed.
+        gaussian and constant, of `null_shares` for the weights as they are. None where nothing changed.
         """
         percents = self.tally.percents
         formula = {
-            change: null_shares(percents, sigma=self.sigma, change=change)
-            if self.sigma and (self.ranking == "relative" or self.ranking.startswith("official"))
-            else None
-            for change in ("gaussian", "constant")
+            change: null_shares(percents, counts=self.sizes, change=change, ranking=self.ranking)
+            for change in CHANGES
         }
         drawn = {how: np.array([one.shares for one in told]) for how, told in self.nulls.items()}
         rows = []
@@ -68,7 +67,7 @@ class Diff:
                     row[how] = _percent(values.mean()) if len(values) else None
                     row[f"{how}_sd"] = _percent(values.std(ddof=1)) if len(values) > 1 else None
                 for change, table in formula.items():
-                    row[change] = None if table is None else _percent(table[j, at])
+                    row[change] = _percent(table[j, at])
                 rows.append(row)
         return rows
 
@@ -207,7 +206,8 @@ def diff(
 
     magnitudes: dict[str, NDArray[np.int64]] = {}
     bits: dict[str, NDArray[np.uint32]] = {}
-    moved = changes(_watched(pair, magnitudes, bits))
+    sizes = np.zeros(1024, np.int64)
+    moved = changes(_watched(pair, magnitudes, sizes, bits))
     step()
     dtypes = {match.name: _dtype(pair, match, bits[match.name][1]) for match in pair.matches}
     spreads = {
@@ -239,11 +239,14 @@ def diff(
     size, squares = sum(one.size for one in moved.values()), sum(one.original for one in moved.values())
     places = {match.name: match.place for match in pair.matches}
     counts = np.sum(list(magnitudes.values()), axis=0)
-    return Diff(ranking, places, moved, real, nulls, counts, math.sqrt(squares / size))
+    return Diff(ranking, places, moved, real, nulls, counts, sizes, math.sqrt(squares / size))
 
 
 def _watched(
-    pair: Pair, magnitudes: dict[str, NDArray[np.int64]], bits: dict[str, NDArray[np.uint32]]
+    pair: Pair,
+    magnitudes: dict[str, NDArray[np.int64]],
+    sizes: NDArray[np.int64],
+    bits: dict[str, NDArray[np.uint32]],
 ) -> Iterator[Chunk]:
     """Yield the chunks of a pair; of each tensor count exponents of |p| and |d|, and note which bits p and s use."""
     for chunk in pair.chunks():
@@ -251,10 +254,9 @@ def _watched(
         counts = magnitudes.setdefault(name, np.zeros((2, 256), dtype=np.int64))
         used = bits.setdefault(name, np.zeros(2, dtype=np.uint32))
         with np.errstate(over="ignore", invalid="ignore"):
-            for side, values in enumerate((p, s - p)):
-                exponents = values.view(np.uint32) >> np.uint32(23)
-                exponents &= np.uint32(255)
-                counts[side] += np.bincount(exponents, minlength=256)
+            of_p, of_d = beginnings(p), beginnings(s - p)
+        sizes += of_p
+        counts += np.stack([of_p, of_d]).reshape(2, 256, 4).sum(axis=2)
         for side, values in enumerate((p, s)):
             used[side] |= np.bitwise_or.reduce(values.view(np.uint32))
         yield chunk

@@ -10,6 +10,9 @@ from assay.cli.options import METHOD, OUTPUT, flag
 from assay.cli.weights.options import Layers, Original, Pattern, Percent, Ranking, Scope, Tuned
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from assay.weights import Pair, Selection
 
 PER = ("global", "layer", "tensor")
@@ -78,6 +81,8 @@ def weights_restore(
     assay-restore.json with the thresholds; unchanged weights rank last and may fill a quota, see effective_percent.
     """
     given = dict(locals())
+    import numpy as np
+
     from assay import _check
     from assay import weights as room
     from assay._files import read_json
@@ -102,9 +107,10 @@ def weights_restore(
     talk = console.Talk(quiet)
     pair = room.open_pair(original, tuned, scope=scope, layers=layers_of(layers), pattern=pattern)
     folder = open_folder(output, [original, tuned], overwrite=overwrite, resume=resume)
+    sizes = np.zeros(1024, np.int64)
     with talk.stage("select", f"{pair.size:,} weights, ranking {ranking}"):
         selection = room.select(
-            pair.chunks, percents, ranking=ranking, bottom=bottom, among=among, ties=ties,
+            room.counted(pair.chunks, sizes), percents, ranking=ranking, bottom=bottom, among=among, ties=ties,
             group_of=_group_of(pair, per), seed=seed,
         )  # fmt: skip
     with talk.stage("hash", "the files of both models"):
@@ -135,9 +141,9 @@ def weights_restore(
         clear(folder, keep=outputs)
     rows = [
         (_shrunk if shrink else _row)(
-            one, room.read_delta(place)["about"] if delta else read_json(place / ABOUT)
+            one, room.read_delta(place)["about"] if delta else read_json(place / ABOUT), chance
         )
-        for one, place in zip(percents, places, strict=True)
+        for one, place, chance in zip(percents, places, _chance(selection, sizes), strict=True)
     ]
     written = manifest.write(
         folder, weights_restore, given, inputs,
@@ -146,6 +152,10 @@ def weights_restore(
         results=rows, talk=talk, outputs=outputs,
     )  # fmt: skip
     talk.say(f"wrote {', '.join(place.name for place in places)} and {MANIFEST} to {folder}")
+    talk.say(
+        "gaussian_r, gaussian_d2: what as many weights hold if changes do not look at them, by formula; such a share "
+        "is no finding. assay weights diff draws chance from the models"
+    )
     console.show(rows, format, whole=written)
 
 
@@ -162,7 +172,23 @@ def _energies(selection: Selection) -> list[float]:
     return [1.0 if one == 100 else energy for one, energy in zip(selection.percents, energies, strict=True)]
 
 
-def _row(percent: float, told: Mapping[str, Any]) -> dict[str, Any]:
+def _chance(selection: Selection, sizes: NDArray[np.int64]) -> list[dict[str, float]]:
+    """Return of each percent what the formula says of as many weights; beyond 2 decimals it is noise."""
+    from assay.weights import null_shares
+
+    groups = selection.groups.values()
+    candidates = sum(one.changed if selection.among == "changed" else one.size for one in groups)
+    held = null_shares(
+        [100 * count / max(candidates, 1) for count in selection.counts],
+        counts=sizes, ranking=selection.ranking, bottom=selection.bottom,
+    )  # fmt: skip
+    return [
+        {"gaussian_r": round(100 * r, 2), "gaussian_d2": round(100 * energy, 2)}
+        for r, _, energy in held.tolist()
+    ]
+
+
+def _row(percent: float, told: Mapping[str, Any], chance: Mapping[str, float]) -> dict[str, Any]:
     """Return what is printed of a restored model, in percent."""
     shares, taken = told["shares"], told["taken"]
     return {
@@ -170,17 +196,20 @@ def _row(percent: float, told: Mapping[str, Any]) -> dict[str, Any]:
         "weights": taken,
         "of_weights": 100 * taken / told["weights"],
         "of_sum_r": _percent(shares["relative"]),
+        "gaussian_r": chance["gaussian_r"],
         "of_sum_d2": _percent(shares["energy"]),
+        "gaussian_d2": chance["gaussian_d2"],
         "changed": 100 * told["taken_changed"] / taken if taken else None,
         "effective_percent": 100 * told["taken_changed"] / told["weights"],
         "rounded": told["rounded"],
     }
 
 
-def _shrunk(percent: float, told: Mapping[str, Any]) -> dict[str, Any]:
+def _shrunk(percent: float, told: Mapping[str, Any], chance: Mapping[str, float]) -> dict[str, Any]:
     return {
         "percent": percent,
         "of_sum_d2": 100 * told["energy"],
+        "gaussian_d2": chance["gaussian_d2"],
         "of_sum_d2_undone": 100 * told["energy_undone"],
     }
 
