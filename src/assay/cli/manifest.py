@@ -41,11 +41,12 @@ def write(
     results: Any,
     talk: console.Talk,
     outputs: Sequence[str] | None = None,
+    hashes: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Write ``manifest.json`` over all that lies in `stage`, or only the named `outputs`.
 
-    `inputs` are the files that were read, from `entries` or `file_entries`. What may differ in a repetition stands
-    under ``run``.
+    `inputs` are the files that were read, from `entries` or `file_entries`; `hashes` of outputs that are known since
+    they were written, so that they are not read again. What may differ in a repetition stands under ``run``.
     """
     named = words(command)
     encoding = encoding or {"encoder": None}
@@ -60,7 +61,9 @@ def write(
         "results": results,
         "warnings": talk.warned,
         "outputs": {
-            name: file_hash(stage / name) for name in files_of(stage) if outputs is None or name in outputs
+            name: (hashes or {}).get(name) or file_hash(stage / name)
+            for name in files_of(stage)
+            if outputs is None or name in outputs
         },
         "run": {
             **encoding.get("run", {}),

@@ -31,7 +31,7 @@ from assay.weights.diff import PERCENTS, Diff, diff
 from assay.weights.lora import Adapter, open_adapter
 from assay.weights.null import closed_form, counted, null_shares, shuffled
 from assay.weights.official import official_scores
-from assay.weights.pair import Match, Pair, hashed, open_pair
+from assay.weights.pair import Match, Pair, hashed, hashed_beside, open_pair
 from assay.weights.ranking import RANKINGS, Ranking, keys, spreads
 from assay.weights.redrawn import NULLS, drawn_spread, redrawn
 from assay.weights.regions import (
@@ -83,6 +83,7 @@ __all__ = [
     "enrichment",
     "grouped",
     "hashed",
+    "hashed_beside",
     "keys",
     "layer_of",
     "levels",

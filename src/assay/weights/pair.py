@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
 from assay import _check
-from assay._files import file_hash
 from assay.errors import DataError
 from assay.weights.checkpoint import Checkpoint, Vector, open_checkpoint
 from assay.weights.lora import MERGE, Adapter, is_adapter, open_adapter
@@ -28,6 +31,7 @@ from assay.weights.regions import (
 from assay.weights.vocabulary import other_tokens
 
 CHUNK = 2**20  # values
+HASHED = 2**20  # bytes at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +166,34 @@ def open_pair(
     )  # fmt: skip
 
 
-def hashed(pair: Pair) -> list[dict[str, str]]:
-    """Return role, path and sha256 of the files of both models that decide numbers; reads both once."""
+def hashed(pair: Pair, *, stop: Event | None = None) -> list[dict[str, str]]:
+    """Return role, path and sha256 of the files of both models that decide numbers; reads both once.
+
+    Ends early, with what is of no use, once `stop` is set.
+    """
     found = []
     for role, side in (("original", pair.original), ("tuned", pair.tuned)):
         folder = side.path if side.path.is_dir() else side.path.parent
         beside = [folder / name for name in ("config.json", "adapter_config.json", "tokenizer.json")]
         for file in sorted({*side.files, *(one for one in beside if one.is_file())}):
-            found.append({"role": role, "path": str(file), "sha256": file_hash(file)})
+            digest = hashlib.sha256()
+            with open(file, "rb", buffering=0) as f:
+                while (block := f.read(HASHED)) and not (stop is not None and stop.is_set()):
+                    digest.update(block)
+            found.append({"role": role, "path": str(file), "sha256": digest.hexdigest()})
     return found
+
+
+@contextmanager
+def hashed_beside(pair: Pair) -> Iterator[Callable[[], list[dict[str, str]]]]:
+    """Do what `hashed` does in a thread beside the block, and give what returns it; an error in the block ends it."""
+    stop = Event()
+    with ThreadPoolExecutor(1) as thread:
+        found = thread.submit(hashed, pair, stop=stop)
+        try:
+            yield found.result
+        finally:
+            stop.set()
 
 
 def _architecture(original: Checkpoint, tuned: Checkpoint | Adapter, scope: str) -> str | None:

@@ -124,32 +124,33 @@ def _fill(
     """Write the files with weights of every model, each from its start to its end, and return their hashes."""
     found: list[dict[str, str]] = [{} for _ in parts]
     for source in layout.files:
-        with (
-            ExitStack() as files,
-            ThreadPoolExecutor(min(cores(), WRITERS, len(parts))) as writers,
+        blocks = _blocks(layout, source, slices, sizes, elements)
+        for into, digest in zip(
+            found, _write_all([part / source.name for part in parts], blocks), strict=True
         ):
-            targets = [files.enter_context(open(part / source.name, "wb", buffering=0)) for part in parts]
-            running = [hashlib.sha256() for _ in parts]
-
-            def put(
-                j: int, values_of: Callable[[int], Any], running: Any = running, targets: Any = targets
-            ) -> None:
-                left = memoryview(values_of(j)).cast("B")
-                running[j].update(left)
-                while left:
-                    left = left[targets[j].write(left) :]
-
-            busy: list[Future[None]] = []
-            for values_of in _blocks(
-                layout, source, slices, sizes, elements
-            ):  # made while the last is written
-                _all_done(busy)
-                busy = [writers.submit(put, j, values_of) for j in range(len(parts))]
-            _all_done(busy)
-            _all_done([writers.submit(os.fsync, target.fileno()) for target in targets])
-            for into, one in zip(found, running, strict=True):
-                into[source.name] = one.hexdigest()
+            into[source.name] = digest
     return found
+
+
+def _write_all(places: Sequence[Path], blocks: Iterable[Callable[[int], Any]]) -> list[str]:
+    """Write a file of each model and return their hashes; a block is made while the one before is written."""
+    running = [hashlib.sha256() for _ in places]
+    with ExitStack() as files, ThreadPoolExecutor(min(cores(), WRITERS, len(places))) as writers:
+        targets = [files.enter_context(open(place, "wb", buffering=0)) for place in places]
+
+        def put(j: int, values_of: Callable[[int], Any]) -> None:
+            left = memoryview(values_of(j)).cast("B")
+            running[j].update(left)
+            while left:
+                left = left[targets[j].write(left) :]
+
+        busy: list[Future[None]] = []
+        for values_of in blocks:
+            _all_done(busy)
+            busy = [writers.submit(put, j, values_of) for j in range(len(places))]
+        _all_done(busy)
+        _all_done([writers.submit(os.fsync, target.fileno()) for target in targets])
+    return [one.hexdigest() for one in running]
 
 
 def _all_done(futures: Iterable[Future[None]]) -> None:

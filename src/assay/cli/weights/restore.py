@@ -108,13 +108,14 @@ def weights_restore(
     pair = room.open_pair(original, tuned, scope=scope, layers=layers_of(layers), pattern=pattern)
     folder = open_folder(output, [original, tuned], overwrite=overwrite, resume=resume)
     sizes = np.zeros(1024, np.int64)
-    with talk.stage("select", f"{pair.size:,} weights, ranking {ranking}"):
-        selection = room.select(
-            room.counted(pair.chunks, sizes), percents, ranking=ranking, bottom=bottom, among=among, ties=ties,
-            group_of=_group_of(pair, per), seed=seed,
-        )  # fmt: skip
-    with talk.stage("hash", "the files of both models"):
-        inputs = room.hashed(pair)
+    with room.hashed_beside(pair) as hashes:
+        with talk.stage("select", f"{pair.size:,} weights, ranking {ranking}"):
+            selection = room.select(
+                room.counted(pair.chunks, sizes), percents, ranking=ranking, bottom=bottom, among=among, ties=ties,
+                group_of=_group_of(pair, per), seed=seed,
+            )  # fmt: skip
+        with talk.stage("hash", "the rest of both models' files"):
+            inputs = hashes()
     about: dict[str, Any] = {
         "scope": scope,
         "layers": layers,
@@ -139,17 +140,18 @@ def weights_restore(
     ]
     if overwrite:
         clear(folder, keep=outputs)
+    told = [room.read_delta(place)["about"] if delta else read_json(place / ABOUT) for place in places]
     rows = [
-        (_shrunk if shrink else _row)(
-            one, room.read_delta(place)["about"] if delta else read_json(place / ABOUT), chance
-        )
-        for one, place, chance in zip(percents, places, _chance(selection, sizes), strict=True)
+        (_shrunk if shrink else _row)(*both)
+        for both in zip(percents, told, _chance(selection, sizes), strict=True)
     ]
     written = manifest.write(
         folder, weights_restore, given, inputs,
         counts={"weights": pair.size, "tensors": len(pair.matches), "tensors_outside": len(pair.outside),
                 "models": len(places)},
         results=rows, talk=talk, outputs=outputs,
+        hashes={f"{place.name}/{name}": digest for place, one in zip(places, told, strict=True)
+                for name, digest in one.get("files", {}).items()},
     )  # fmt: skip
     talk.say(f"wrote {', '.join(place.name for place in places)} and {MANIFEST} to {folder}")
     talk.say(
