@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from statistics import NormalDist
 from typing import Literal
 
@@ -92,8 +91,11 @@ def effect_of(
 ) -> Effect | None:
     """Return upper - lower over the seeds that both have, with its interval; both are accuracies of a category."""
     differences = minus(upper, lower)
-    half = None if rights is None else partial(half_of_facts, rights=rights, category=category)
-    return effect_over(what, differences, half) if differences else None
+    if not differences:
+        return None
+    if rights is None:
+        return effect_over(what, differences)
+    return effect_over(what, differences, lambda parts: half_of_facts(parts.mean(axis=0), rights, category))
 
 
 def effect_over(
@@ -106,13 +108,13 @@ def effect_over(
 ) -> Effect:
     """Return the mean of differences, one a seed, with its interval.
 
-    `half` gives half of the interval over facts (or texts), from what each adds to the mean over seeds. With `alone`
+    `half` gives half of the interval over facts (or texts), from what each adds, a row a seed. With `alone`
     one seed has an interval too, over facts alone: for other facts, not for another seed. `beside` is half of the
     interval over a third thing, of no part in the other two.
     """
     table = np.array(list(differences.values()))
     middle, bounds = float(table[:, 0].mean()), interval(table[:, 0].tolist())
-    facts = None if half is None else half(table[:, 1:].mean(axis=0))
+    facts = None if half is None else half(table[:, 1:])
     low, high = None, None
     if bounds is not None or (alone and facts is not None):
         seeds = 0.0 if bounds is None else (bounds[1] - bounds[0]) / 2
@@ -134,6 +136,26 @@ def half_of_facts(parts: Floats, rights: Rights, category: int | str) -> float:
         of_one = (np.square(turned).sum() + 1) / n - (turned.sum() / n) ** 2
         variance += float((weights[mine][0] * (n - 2)) ** 2 * of_one / n)
     return float(NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * np.sqrt(variance))
+
+
+def half_without(half: float, parts: Floats, groups: Ints) -> float:
+    """Return half of an interval over facts, less what Student's interval over seeds has already.
+
+    Facts whose part differs from seed to seed by chance widen both. How much they do is left over in the table of
+    seeds (rows) and facts when the means of both are taken out, within each group of facts; so much is taken off here.
+    With one seed nothing is.
+    """
+    seeds, variance = len(parts), 0.0
+    if seeds < 2:
+        return half
+    for group in np.unique(groups):
+        own = parts[:, groups == group]
+        n = own.shape[1]
+        if n > 1:
+            rest = own - own.mean(axis=0) - own.mean(axis=1, keepdims=True) + own.mean()
+            variance += n * float(np.square(rest).sum()) / ((seeds - 1) * (n - 1)) / seeds
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    return float(np.sqrt(max(0.0, half**2 - z**2 * variance)))
 
 
 def judged(low: float | None, high: float | None) -> Verdict:

@@ -1,0 +1,566 @@
+"""Sweeps -> what restoring does: levels of every state, choices made on dev, paired differences, intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from assay import _check
+from assay.errors import DataError
+from assay.knowledge.intervals import Floats
+from assay.study.effects import (
+    CONFIDENCE,
+    Effect,
+    Rights,
+    Seeds,
+    effect_over,
+    half_of_facts,
+    half_without,
+    interval,
+    mean_of,
+    minus,
+)
+from assay.study.restoration.runs import Run
+from assay.weights import RANKINGS
+
+Result = dict[str, Any]
+Row = dict[str, Any]
+Key = tuple[str, str, float | None, str | None]  # kind, by, percent, part: a state but for its draw
+At = Mapping[int, Key]  # a state for each run
+Half = Callable[[Floats], float]
+
+DEV, TEST = "dev", "test"
+TUNED, SCOPE, ORIGINAL = ("tuned", "", None, None), ("scope", "", None, None), ("original", "", None, None)
+BASELINES = {"tuned": TUNED, "scope": SCOPE, "original": ORIGINAL}
+ORDER = ("random", "shrink", *(name for name in RANKINGS if name != "random"), "bottom")
+HELD = ("weights", "changed", "relative", "absolute", "energy")
+WEIGHTS, ENERGY, CHOSEN = "equal weights", "equal energy", "each at its own percent"
+BY = {WEIGHTS: "weights", ENERGY: "energy"}
+SAID = {"holds": "better", "does not hold": "worse", "undecided": "undecided"}
+UNITS = {"macro": "points", "micro": "points", "loss": "nats"}
+METRICS = ("macro", "micro", "loss")
+
+
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """How states are valued. `value`: of a run's state on a set, then what each fact or text adds, better upwards.
+
+    `half`: of an interval over the facts or texts of a set. `sets`: those that are reported. `choose`: the set that
+    percents are chosen on, None: by the other runs. `sign` is -1 where less is better.
+    """
+
+    value: Callable[[Run, str, str], Floats]
+    half: Callable[[str], Half | None]
+    sets: tuple[str, ...]
+    choose: str | None
+    sign: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Difference:
+    """One difference a run, with what each fact adds; half of the interval over draws; that over facts."""
+
+    seeds: Seeds
+    draws: float
+    half: Half | None
+
+    def effect(self) -> Effect:
+        return effect_over("", self.seeds, self.half, alone=True, beside=self.draws)
+
+
+class _Group:
+    """The runs of a group, which are paired, and their states."""
+
+    def __init__(self, runs: Sequence[Run], measure: _Measure, texts: _Group | None = None) -> None:
+        seeds = [run.seed for run in runs]
+        self.runs = dict(zip(seeds if len(set(seeds)) == len(seeds) else range(len(runs)), runs, strict=True))
+        self.measure = measure
+        self.names: dict[Key, dict[int, list[str]]] = {}
+        self.texts = texts
+        self._values: dict[tuple[Key, int, str], list[Floats]] = {}
+        for number, run in self.runs.items():
+            for name, row in sorted(run.rows.items(), key=lambda item: (item[1].get("seed") or 0, item[0])):
+                self.names.setdefault(key_of(row), {}).setdefault(number, []).append(name)
+        self.missing = sorted(_said(key) for key, own in self.names.items() if len(own) < len(self.runs))
+        self.names = {key: own for key, own in self.names.items() if len(own) == len(self.runs)}
+
+    def draws(self, key: Key, number: int, on: str) -> list[Floats]:
+        """Return the values of the draws of a state of a run."""
+        found = self._values.get((key, number, on))
+        if found is None:
+            run, measure = self.runs[number], self.measure
+            found = [measure.sign * measure.value(run, name, on) for name in self.names[key][number]]
+            self._values[key, number, on] = found
+        return found
+
+    def seeds(self, at: At, on: str) -> Seeds:
+        """Return the mean over draws of a state of each run."""
+        return {number: np.mean(self.draws(key, number, on), axis=0) for number, key in at.items()}
+
+    def everywhere(self, key: Key) -> At:
+        return dict.fromkeys(self.runs, key)
+
+    def held(self, key: Key, what: str) -> float | None:
+        """Return how much of a sum is set back, in percent, the mean over runs and draws."""
+        found = [
+            (run.rows[name].get("held") or {}).get(what)
+            for number, run in self.runs.items()
+            for name in self.names[key][number]
+        ]
+        return _mean(found)
+
+    def difference(self, upper: At, lower: At, on: str) -> _Difference | None:
+        """Return upper - lower, None where they are the same states."""
+        if all(upper[number] == lower[number] for number in self.runs):
+            return None
+        draws = float(np.hypot(self._half_of_draws(upper, on), self._half_of_draws(lower, on)))
+        return _Difference(minus(self.seeds(upper, on), self.seeds(lower, on)), draws, self.measure.half(on))
+
+    def _half_of_draws(self, at: At, on: str) -> float:
+        """Return half of the interval over draws of a random choice; 0 where runs have draws of their own."""
+        own = {number: self.draws(key, number, on) for number, key in at.items()}
+        count = min(map(len, own.values()))
+        seeds = {
+            tuple(self.runs[number].rows[name].get("seed") for name in self.names[key][number])
+            for number, key in at.items()
+        }
+        if count < 2 or len(seeds) > 1:
+            return 0.0
+        bounds = interval([float(np.mean([one[d][0] for one in own.values()])) for d in range(count)])
+        return 0.0 if bounds is None else (bounds[1] - bounds[0]) / 2
+
+
+def key_of(row: Mapping[str, Any]) -> Key:
+    """Return a state but for its draw, of its row."""
+    percent = row.get("percent")
+    return row["kind"], row.get("by") or "", None if percent is None else float(percent), row.get("part")
+
+
+def compare(
+    groups: Mapping[str, Sequence[Run]],
+    *,
+    metric: str = "macro",
+    reference: str = "relative",
+    lower_is_better: bool = False,
+) -> Result:
+    """Return what restoration does to each group of tuned models, and whether a ranking beats the controls.
+
+    Parameters
+    ----------
+    groups : mapping from str to sequence of Run
+        By label. The runs of a group are tuned alike but for their seeds, from one original.
+    metric : str
+        "macro": mean of the accuracies of the bins, as in the paper (of all facts where none are graded); "micro": of
+        all facts; "loss": on texts, a token; else a name of the rows' ``numbers``.
+    reference : str
+        The ranking that is held against all others.
+    lower_is_better : bool
+        Of a number by name; of the others it is known.
+
+    Returns
+    -------
+    dict
+        ``metric``, ``unit``, ``reference``, ``sets`` and ``chosen_on``; ``groups``, by label:
+
+        - ``runs``, ``facts`` (by set), ``texts``, ``draws``, ``missing`` (states that not all runs have);
+        - ``states``: a row a state, its value on each set (mean over runs and draws), sd over runs, and its gain over
+          the tuned model with an interval; percent of the sums that are set back; ``loss`` on other text;
+        - ``choices``: for each ranking the percent that is best on dev, and what it is elsewhere;
+        - ``differences``: the reference less each other ranking, at equal percents of weights, at equal energy, and
+          each at its own percent; ``chosen`` are those at the percent that was chosen for the reference;
+        - ``parts``: layers and modules that are set back whole, less the tuned model, and less as many weights
+          anywhere.
+
+        ``together``: the chosen differences, means over groups. All effects are of "better": a positive one says
+        that the reference, or restoration, is better, whatever the metric.
+
+    Raises
+    ------
+    DataError
+        For no run, no tuned state, an unknown metric or reference, runs of other facts.
+
+    Notes
+    -----
+    Percents are chosen on the dev facts alone, by the mean over runs and draws, nothing restored being a candidate;
+    of equal ones the one that undoes less. A ranking may choose among all of its states, by weights and by energy, so
+    that shrinking reaches as far as the reference does. Text is split in turn into dev and test. A number has no dev:
+    each run's percent is chosen by the other runs.
+
+    Intervals of 95 %: the same facts in both states of a run, one difference a run, half of the width sqrt(a^2 + b^2 +
+    c^2). a: Student's over runs (seeds of fine-tuning). b: 1.96 standard errors over facts within each bin, or over
+    texts, of the difference averaged over runs, less what is in a already (`assay.study.effects.half_without`). c:
+    Student's over draws of random choices, where runs share the seeds of draws; with seeds of their own a has it, and
+    one draw has none. With one run a is left out: the interval is for other facts, not for another fine-tuning. An
+    interval is of the percent that was chosen: that dev may choose another adds nothing. Nothing is corrected for the
+    number of intervals.
+
+    Source: Ye et al., EMNLP 2025, arXiv 2509.16596, Tables 4 and 11, which have no dev set, no controls and no
+    intervals.
+    """
+    if not groups or not all(groups.values()):
+        raise DataError("groups must have at least one run each; got none. Run the sweep first.")
+    measure = _measured([run for runs in groups.values() for run in runs], metric, lower_is_better)
+    found: Result = {
+        "metric": metric, "unit": UNITS.get(metric, ""), "reference": reference, "sign": measure.sign,
+        "sets": list(measure.sets), "chosen_on": measure.choose, "groups": {}, "together": [],
+    }  # fmt: skip
+    kept: dict[tuple[str, str, str], list[_Difference]] = {}
+    for label, runs in groups.items():
+        found["groups"][label] = _compared(_Group(runs, measure, _of_texts(runs)), reference, kept)
+    if len(groups) > 1:
+        found["together"] = _together(kept)
+    return found
+
+
+def _compared(group: _Group, reference: str, kept: dict[tuple[str, str, str], list[_Difference]]) -> Row:
+    if TUNED not in group.names:
+        raise DataError("runs must have the state 'tuned'; it is missing. Run the sweep to its end.")
+    kinds = {key[0] for key in group.names if key[3] is None and key[0] not in BASELINES}
+    if kinds:
+        _check.choice("reference", reference, sorted(kinds))
+    order = [reference, *(kind for kind in ORDER if kind in kinds - {reference})] if kinds else []
+    chosen = {kind: _choice(group, kind) for kind in order}
+    first = next(iter(group.runs.values()))
+    return {
+        "runs": [run.name for run in group.runs.values()],
+        "facts": {on: len(of) for on, of in first.bins.items()},
+        "texts": len(first.losses["tuned"][0]) if "tuned" in first.losses else None,
+        "draws": max((len(own) for by_run in group.names.values() for own in by_run.values()), default=1),
+        "missing": group.missing,
+        "states": [_state(group, key) for key in _ordered(group, order)],
+        "choices": [_chosen(group, kind, at) for kind, at in chosen.items()],
+        "differences": _differences(group, chosen, kept),
+        "parts": _parts(group),
+    }
+
+
+def _measured(runs: Sequence[Run], metric: str, lower_is_better: bool) -> _Measure:
+    """Return how a metric is read."""
+    first = runs[0]
+    if metric in ("macro", "micro"):
+        own = _answered(runs)
+        rights = {on: Rights(bins, {}) for on, bins in own.items()}
+        weights = {on: one.weights(metric) for on, one in rights.items()}
+
+        def accuracy(run: Run, name: str, on: str) -> Floats:
+            parts = weights[on] * run.answers[name][on]
+            return np.concatenate([[parts.sum()], parts])
+
+        return _Measure(
+            accuracy,
+            lambda on: partial(_half_of_facts, rights=rights[on], category=metric),
+            tuple(on for on in own if on != DEV),
+            DEV if DEV in own else None,
+            1,
+        )
+    if metric == "loss":
+        _texts(runs)
+        tokens, _ = first.losses["tuned"]
+        taken = {DEV: np.arange(len(tokens)) % 2 == 0, TEST: np.arange(len(tokens)) % 2 == 1}
+        return _Measure(
+            lambda run, name, on: loss_of(*(one[taken[on]] for one in run.losses[name])),
+            lambda on: partial(half_of_texts, tokens=tokens[taken[on]]),
+            (TEST,),
+            DEV,
+            -1,
+        )
+    numbers = sorted(
+        set.intersection(*({*(row.get("numbers") or ())} for run in runs for row in run.rows.values()))
+    )
+    _check.choice("metric", metric, [*METRICS, *numbers])
+
+    def number(run: Run, name: str, on: str) -> Floats:
+        return np.array([run.rows[name]["numbers"][metric]], dtype=float)
+
+    return _Measure(number, lambda on: None, ("all",), None, -1 if lower_is_better else 1)
+
+
+def _answered(runs: Sequence[Run]) -> dict[str, Any]:
+    """Return the bins of each set's facts, or raise where runs have none or others."""
+    bins = dict(sorted(runs[0].bins.items(), key=lambda item: (item[0] != DEV, item[0] != TEST)))
+    for run in runs:
+        if not run.answers:
+            raise DataError(
+                f"metric must be one that was measured; {run.name} was asked no facts. Give a number."
+            )
+        for name in run.rows:
+            own = run.answers.get(name) or {}
+            if any(on not in own or len(own[on]) != len(of) for on, of in bins.items()):
+                raise DataError(
+                    f"runs must be asked the same facts; state {name} of {run.name} was asked others. "
+                    "Compare runs of one sweep."
+                )
+        if any(not np.array_equal(run.bins[on], of) for on, of in bins.items()):
+            raise DataError(
+                f"runs must be asked the same facts; {run.name} has other bins. Compare runs of one sweep."
+            )
+    return bins
+
+
+def _texts(runs: Sequence[Run]) -> None:
+    """Raise where runs have no losses, or of other texts."""
+    for run in runs:
+        for name in run.rows:
+            if name not in run.losses:
+                raise DataError(f"metric must be one that was measured; {run.name} has no loss of {name}.")
+            if not np.array_equal(run.losses[name][0], runs[0].losses["tuned"][0]):
+                raise DataError(f"runs must be of the same texts; state {name} of {run.name} is of others.")
+
+
+def loss_of(tokens: Floats, nats: Floats) -> Floats:
+    """Return the mean loss a token, then what each text adds to it."""
+    return np.concatenate([[nats.sum() / tokens.sum()], nats / tokens.sum()])
+
+
+def _half_of_facts(parts: Floats, rights: Rights, category: str) -> float:
+    return half_without(half_of_facts(parts.mean(axis=0), rights, category), parts, rights.bins)
+
+
+def half_of_texts(parts: Floats, tokens: Floats) -> float:
+    """Return half of the interval of a mean a token, or of a difference of two, for other texts alike.
+
+    Of a ratio of sums (Cochran, Sampling Techniques, 1977, eq. 2.45, of a large population), a row of `parts` a run.
+    """
+    n = len(tokens)
+    if n < 2:
+        return float("inf")
+    rest = parts - parts.sum(axis=1, keepdims=True) * tokens / tokens.sum()
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    half = float(z * np.sqrt(n / (n - 1) * np.square(rest.mean(axis=0)).sum()))
+    return half_without(half, rest, np.zeros(n, dtype=np.int64))
+
+
+def _ordered(group: _Group, order: Sequence[str]) -> list[Key]:
+    """Return the states: baselines, rankings by weights then by energy, parts."""
+    ranks = {kind: rank for rank, kind in enumerate((*BASELINES, *order, "whole"))}
+    return sorted(
+        group.names,
+        key=lambda key: (key[3] is not None, ranks.get(key[0], len(ranks)), key[1] != "weights", key[1], key[2] or 0,
+                         _natural(key[3])),
+    )  # fmt: skip
+
+
+def _natural(part: str | None) -> tuple[int, str]:
+    head = (part or "").partition("-")[0]
+    return (int(head) if head.isdigit() else 0), part or ""
+
+
+def _said(key: Key) -> str:
+    return " ".join(f"{one:g} %" if isinstance(one, float) else one for one in key if one not in (None, ""))
+
+
+def _sets(group: _Group) -> list[str]:
+    """Return all sets, that of the choice first."""
+    choose = group.measure.choose
+    return [*([] if choose is None else [choose]), *group.measure.sets]
+
+
+def _state(group: _Group, key: Key) -> Row:
+    """Return a state's row: what is set back, its values, its gains over the tuned model, its loss."""
+    kind, by, percent, part = key
+    row: Row = {"kind": kind, "by": by, "percent": percent, "part": part}
+    row["draws"] = min(map(len, group.names[key].values()))
+    row |= {what: group.held(key, what) for what in HELD}
+    at, tuned = group.everywhere(key), group.everywhere(TUNED)
+    for on in _sets(group):
+        row |= {
+            on if name == "value" else f"{on} {name}": value for name, value in _level(group, at, on).items()
+        }
+        row |= _prefixed(on, group.difference(at, tuned, on))
+    return row | _loss(group, at)
+
+
+def _level(group: _Group, at: At, on: str) -> Row:
+    """Return a value as it is, and its sd over runs."""
+    values = [group.measure.sign * one[0] for one in group.seeds(at, on).values()]
+    return {"value": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None}
+
+
+def _prefixed(on: str, difference: _Difference | None) -> Row:
+    """Return a gain with its interval, as columns of a set."""
+    effect = None if difference is None else difference.effect()
+    return {
+        f"{on} gain": None if effect is None else effect.effect,
+        f"{on} low": None if effect is None else effect.low,
+        f"{on} high": None if effect is None else effect.high,
+    }
+
+
+def _of_texts(runs: Sequence[Run]) -> _Group | None:
+    """Return a group valued by its loss on all texts; None where it was not measured."""
+    if not all(name in run.losses for run in runs for name in run.rows):
+        return None
+    _texts(runs)
+    tokens = runs[0].losses["tuned"][0]
+    half = partial(half_of_texts, tokens=tokens)
+    return _Group(
+        runs, _Measure(lambda run, name, on: loss_of(*run.losses[name]), lambda on: half, ("",), None, 1)
+    )
+
+
+def _loss(group: _Group, at: At) -> Row:
+    """Return the loss on all texts, and its change from the tuned model's; nothing where there are none."""
+    if group.texts is None:
+        return {}
+    changed = _prefixed("loss", group.texts.difference(at, group.everywhere(TUNED), ""))
+    return {"loss": _level(group.texts, at, "")["value"], "loss change": changed.pop("loss gain")} | changed
+
+
+def _choice(group: _Group, kind: str) -> At:
+    """Return the state that a ranking chooses: by the dev set for all runs, else for each run by the others."""
+    options, choose = _options(group, kind), group.measure.choose
+    return _best(group, options, choose) if choose is not None else _by_others(group, options)
+
+
+def _options(group: _Group, kind: str) -> list[Key]:
+    """Return what a ranking may choose: nothing restored, then its states, those first that undo less."""
+    own = [key for key in group.names if key[0] == kind and key[3] is None]
+    return [TUNED, *sorted(own, key=lambda key: (group.held(key, "energy") or 0.0, key[2] or 0.0, key[1]))]
+
+
+def _best(group: _Group, options: Sequence[Key], on: str, only: int | None = None) -> At:
+    """Return the option of the highest mean over runs; of equal ones the first."""
+    values = [
+        np.mean(
+            [
+                one[0]
+                for number, one in group.seeds(group.everywhere(key), on).items()
+                if only in (None, number)
+            ]
+        )
+        for key in options
+    ]
+    return group.everywhere(options[int(np.argmax(np.round(values, 9)))])
+
+
+def _by_others(group: _Group, options: Sequence[Key]) -> At:
+    (on,) = group.measure.sets[:1]
+    values = {key: group.seeds(group.everywhere(key), on) for key in options}
+    found = {}
+    for number in group.runs:
+        others = [one for one in group.runs if one != number] or [number]
+        means = [np.mean([values[key][one][0] for one in others]) for key in options]
+        found[number] = options[int(np.argmax(np.round(means, 9)))]
+    return found
+
+
+def _chosen(group: _Group, kind: str, at: At) -> Row:
+    """Return what a ranking chose, and what that state is on every set."""
+    keys = list(at.values())
+    one = keys[0] if len(set(keys)) == 1 else None
+    choose, options = group.measure.choose, _options(group, kind)
+    own = [
+        at[number] if choose is None else _best(group, options, choose, number)[number]
+        for number in group.runs
+    ]
+    row: Row = {
+        "ranking": kind,
+        "by": None if one is None or one == TUNED else one[1],
+        "percent": None if one is None else one[2] or 0.0,
+        "weights": _mean(_undone(group, key, "weights") for key in keys),
+        "energy": _mean(_undone(group, key, "energy") for key in keys),
+        "candidates": len(options),
+        "energy by each": [_undone(group, key, "energy") for key in own],
+    }
+    for on in _sets(group):
+        row |= {
+            on if name == "value" else f"{on} {name}": value for name, value in _level(group, at, on).items()
+        }
+        row |= _prefixed(on, group.difference(at, group.everywhere(TUNED), on))
+    return row | _loss(group, at)
+
+
+def _undone(group: _Group, key: Key, what: str) -> float | None:
+    return 0.0 if key == TUNED else group.held(key, what)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Return the mean; None where one is not known."""
+    own = list(values)
+    told = [one for one in own if one is not None]
+    return float(np.mean(told)) if len(told) == len(own) else None
+
+
+def _differences(
+    group: _Group, chosen: Mapping[str, At], kept: dict[tuple[str, str, str], list[_Difference]]
+) -> list[Row]:
+    """Return the reference less each other ranking, in three ways, on every set that is reported."""
+    if not chosen:
+        return []
+    reference, *others = chosen
+    own = chosen[reference]
+    keys = sorted(
+        (key for key in group.names if key[0] == reference and key[3] is None), key=lambda key: key[2] or 0.0
+    )
+    rows = []
+    for on, against in product(group.measure.sets, others):
+        pairs = dict[tuple[str, float | None], tuple[At, At]]()
+        for how, by in BY.items():
+            options = [*(group.everywhere(key) for key in keys), own]
+            for upper in options:
+                lower: At = {
+                    n: key if key == TUNED else (against, by, key[2], None) for n, key in upper.items()
+                }
+                if all(key in group.names for key in lower.values()):
+                    percents = {key[2] or 0.0 for key in upper.values()}
+                    pairs[how, percents.pop() if len(percents) == 1 else None] = (upper, lower)
+        pairs[CHOSEN, None] = (own, chosen[against])
+        for (how, percent), (upper, lower) in pairs.items():
+            difference = group.difference(upper, lower, on)
+            row: Row = {"on": on, "against": against, "how": how, "percent": percent}
+            rows.append(row | {"chosen": upper == own} | _numbers(difference))
+            if upper == own and difference is not None:
+                kept.setdefault((on, against, how), []).append(difference)
+    return rows
+
+
+def _numbers(difference: _Difference | None) -> Row:
+    """Return an effect as columns; all None, and "same", where both are one state."""
+    if difference is None:
+        return dict.fromkeys(("effect", "low", "high", "n", "facts")) | {"verdict": "same"}
+    effect = asdict(difference.effect())
+    return {name: effect[name] for name in ("effect", "low", "high", "n", "facts")} | {
+        "verdict": SAID[effect["verdict"]]
+    }
+
+
+def _together(kept: Mapping[tuple[str, str, str], Sequence[_Difference]]) -> list[Row]:
+    """Return the chosen differences as means over groups, one a seed; of groups that have the same seeds."""
+    rows = []
+    for (on, against, how), own in kept.items():
+        seeds = {tuple(one.seeds) for one in own}
+        if len(own) > 1 and len(seeds) == 1:
+            mean = _Difference(
+                mean_of([one.seeds for one in own]), float(np.mean([one.draws for one in own])), own[0].half
+            )
+            rows.append({"on": on, "against": against, "how": how, "groups": len(own)} | _numbers(mean))
+    return rows
+
+
+def _parts(group: _Group) -> list[Row]:
+    """Return layers and modules set back whole, less the tuned model and less as many weights anywhere in scope."""
+    rows = []
+    for key in _ordered(group, ()):
+        if key[0] != "whole":
+            continue
+        control = ("random", key[1], key[2], key[3])
+        at, tuned = group.everywhere(key), group.everywhere(TUNED)
+        row: Row = {"by": key[1], "part": key[3]} | {what: group.held(key, what) for what in HELD}
+        for on in _sets(group):
+            row[on] = _level(group, at, on)["value"]
+            row |= _prefixed(on, group.difference(at, tuned, on))
+            other = control in group.names
+            row[f"{on} control"] = _level(group, group.everywhere(control), on)["value"] if other else None
+            against = group.difference(at, group.everywhere(control), on) if other else None
+            row |= {
+                name.replace(f"{on} ", f"{on} over control "): value
+                for name, value in _prefixed(on, against).items()
+            }
+        rows.append(row | _loss(group, at))
+    return rows
