@@ -20,9 +20,10 @@ from assay.data import Sample, read
 from assay.diversity.correlate import JOINED
 from assay.embed.transformer import device_for
 from assay.errors import AssayWarning, DataError
+from assay.study.loss import summed_losses
 from assay.training import train
 from assay.training.loading import load_tuned
-from assay.training.tokens import IGNORED, tokens_of, with_template
+from assay.training.tokens import tokens_of, with_template
 from assay.training.train import RECORD
 
 TAKEN = ("set", "strategy", "size", "draw", "distinct")  # columns of the table that are no scores, and
@@ -131,39 +132,16 @@ def heldout_loss(
     -----
     One forward pass of all tokens; batches are of samples of like length, padded on the right.
     """
-    torch = _check.require("torch", "lm", "held-out loss")
     language_model, tokenizer = _load(model, device)
-    where = language_model.device
     out = {}
-    with torch.inference_mode():
-        for name, samples in domains.items():
-            found = tokens_of(samples, tokenizer, max_tokens=max_tokens, answers="all")
-            if not found.ids:
-                raise DataError(
-                    f"domain {name!r} must have an answer within max_tokens={max_tokens}; it has none."
-                )
-            rows = sorted(zip(found.ids, found.labels, strict=True), key=lambda row: len(row[0]))
-            total, count = 0.0, 0
-            for start in range(0, len(rows), batch_size):
-                batch = rows[start : start + batch_size]
-                width = len(batch[-1][0])
-                ids = torch.zeros((len(batch), width), dtype=torch.long, device=where)
-                labels = torch.full_like(ids, IGNORED)
-                seen = torch.zeros_like(ids)
-                for at, (some, target) in enumerate(batch):
-                    ids[at, : len(some)] = torch.tensor(some)
-                    labels[at, : len(some)] = torch.tensor(target)
-                    seen[at, : len(some)] = 1
-                logits = language_model(input_ids=ids, attention_mask=seen).logits[:, :-1]
-                losses = torch.nn.functional.cross_entropy(
-                    logits.float().flatten(0, 1),
-                    labels[:, 1:].flatten(),
-                    reduction="none",
-                    ignore_index=IGNORED,
-                )
-                total += float(losses.double().sum())
-                count += int((labels[:, 1:] != IGNORED).sum())
-            out[name] = total / count
+    for name, samples in domains.items():
+        found = tokens_of(samples, tokenizer, max_tokens=max_tokens, answers="all")
+        if not found.ids:
+            raise DataError(
+                f"domain {name!r} must have an answer within max_tokens={max_tokens}; it has none."
+            )
+        losses = summed_losses(language_model, found.ids, found.labels, batch_size=batch_size)
+        out[name] = float(losses.sum()) / found.counts["answer_tokens"]
     return out
 
 

@@ -3,6 +3,7 @@
 - `states`: which states there are: rankings step by step, controls at equal weights and equal energy, parts, baselines;
 - `run`: puts the model into each in place, or writes it, has it evaluated, and keeps what came of it;
 - `facts`: closed-book accuracy, on facts that choose a percent and on others that report it;
+- `texts`: the loss on other texts, whether anything else broke;
 - `runs`: what a sweep wrote of each tuned model; `compare`: choices, paired differences, intervals.
 """
 
