@@ -6,12 +6,15 @@ import errno
 import resource
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from assay.errors import DataError
 from assay.weights import apply_delta, open_pair, restore, select, write_deltas
+from tests.weights.made import llama_arrays, write_model
 from tests.weights.test_restore import models, values
 
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 PERCENTS = [0, 5, 33.3, 100]
 
 
@@ -33,6 +36,30 @@ def test_applied_it_is_restored_and_reverted_it_is_tuned(
             assert (there / file.name).read_bytes() == file.read_bytes()
             assert (back / file.name).read_bytes() == (second / file.name).read_bytes()
         assert (there / "tokenizer.json").is_file()
+
+
+@pytest.mark.parametrize("grown", [False, True])
+def test_a_second_copy_of_a_tied_head_stays_one(tmp_path: Path, grown: bool) -> None:
+    """Else transformers takes the two for a model whose head is not tied."""
+    arrays = {name: array for name, array in llama_arrays().items() if name != HEAD}
+    write_model(tmp_path / "original", arrays, tie_word_embeddings=True)
+    tuned = {name: array * np.float32(1.01) for name, array in arrays.items()}
+    if grown:
+        tuned[EMBEDDING] = np.vstack([tuned[EMBEDDING], np.ones((2, 4), np.float32)])
+    second = write_model(tmp_path / "tuned", tuned | {HEAD: tuned[EMBEDDING]}, tie_word_embeddings=True)
+    pair = open_pair(tmp_path / "original", second, scope="all")
+    assert (pair.tied, pair.copies) == ((HEAD,), {HEAD: EMBEDDING})
+    selection = select(pair.chunks, [0, 50, 100])
+    whole = restore(pair, selection, tmp_path / "whole", elements=5)
+    assert (whole[0] / "model.safetensors").read_bytes() == (second / "model.safetensors").read_bytes()
+    for at, delta in enumerate(write_deltas(pair, selection, tmp_path / "deltas", elements=5)):
+        there = apply_delta(delta, second, tmp_path / f"there-{at}")
+        back = apply_delta(delta, there, tmp_path / f"back-{at}", revert=True)
+        for one, other in ((there, whole[at]), (back, second)):
+            assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+        found = values(there)
+        assert (found[HEAD] == found[EMBEDDING]).all()
+    assert (found[EMBEDDING][:24] == arrays[EMBEDDING].ravel()).all()
 
 
 def test_another_reader_understands_it(tmp_path: Path) -> None:

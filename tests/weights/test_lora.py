@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from assay.errors import DataError
-from assay.weights import open_adapter, open_checkpoint, open_pair
+from assay.weights import open_adapter, open_checkpoint, open_pair, restore, select
 from tests.weights.made import make_model, write_floats
 
 QV = ["q_proj", "v_proj"]
@@ -125,6 +125,18 @@ def test_a_head_of_its_own_on_a_tied_base(tmp_path):
     np.testing.assert_array_equal(s, wanted["lm_head.weight"])
     np.testing.assert_array_equal(p, open_checkpoint(tmp_path / "base").read("model.embed_tokens.weight"))
     assert (name, pair.matches[0].original) == ("lm_head.weight", "model.embed_tokens.weight")
+    with pytest.raises(
+        DataError, match=r"must only change tensors of its base; it adds lm_head\.weight\. Merge"
+    ):
+        restore(pair, select(pair.chunks, [5]), tmp_path / "out")
+
+
+def test_the_tied_head_cannot_be_changed_alone(tmp_path):
+    save_pair(tmp_path, "gemma", target_modules=[*QV, "lm_head"])
+    with pytest.raises(
+        DataError, match=r"must not change \S+lm_head, which is the embedding too; it does\. Merge"
+    ):
+        open_pair(tmp_path / "base", tmp_path / "adapter")
 
 
 @pytest.mark.parametrize(

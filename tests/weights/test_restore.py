@@ -119,6 +119,28 @@ def test_a_scope_and_the_rest(tmp_path: Path) -> None:
         assert (found[name] == side[name]).all()
 
 
+def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
+    first, second = models(tmp_path, "F16", "F32")
+    arrays = made.llama_arrays()
+    arrays["model.layers.0.mlp.up_proj.weight"][2, 1] = -70000
+    folder(first, arrays, "F32")
+    pair = open_pair(first, second)
+    with pytest.raises(
+        DataError, match=r"weights must fit into F16, the tuned model's; got 70000\. Save it in"
+    ):
+        restore(pair, select(pair.chunks, [5]), tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_files_beside(tmp_path: Path) -> None:
+    first, second = models(tmp_path)
+    (second / "additional_chat_templates").mkdir()
+    (second / "additional_chat_templates" / "tool.jinja").write_text("{{ tools }}")
+    pair = open_pair(first, second)
+    (path,) = restore(pair, select(pair.chunks, [5]), tmp_path / "out")
+    assert (path / "additional_chat_templates" / "tool.jinja").read_text() == "{{ tools }}"
+
+
 def test_shrunk_models(tmp_path: Path) -> None:
     first, second = models(tmp_path)
     pair = open_pair(first, second)
@@ -162,8 +184,16 @@ def test_an_adapter_is_written_merged_and_models_load(tmp_path: Path) -> None:
         base, LoraConfig(r=2, target_modules=["q_proj", "up_proj"], init_lora_weights=False)
     )
     tuned.save_pretrained(tmp_path / "adapter")
+    (tmp_path / "base" / "chat_template.jinja").write_text("base's")
+    (tmp_path / "base" / "tokenizer.json").write_text("{}")
+    (tmp_path / "adapter" / "chat_template.jinja").write_text("its own")
     pair = open_pair(tmp_path / "base", tmp_path / "adapter", scope="attention")
     none, every = restore(pair, select(pair.chunks, [0, 100]), tmp_path / "out")
+    beside = {file.name: file for file in none.iterdir() if file.suffix != ".safetensors"}
+    assert beside.keys() == {
+        "assay-restore.json", "chat_template.jinja", "config.json", "generation_config.json", "tokenizer.json"
+    }  # fmt: skip
+    assert beside["chat_template.jinja"].read_text() == "its own"
     again = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
     merged = PeftModel.from_pretrained(again, tmp_path / "adapter").merge_and_unload().state_dict()
     original = AutoModelForCausalLM.from_pretrained(tmp_path / "base").state_dict()

@@ -97,7 +97,7 @@ def write_deltas(
         _header(
             tuned, {name: int(found[j]) for name, found in counts.items() if found[j]},
             {"format": FORMAT, "about": json.dumps(rules[j] | held(selection, j, told[j])), "tuned": digests[0],
-             "restored": digests[j + 1]},
+             "restored": digests[j + 1], "copies": json.dumps(dict(pair.copies))},
         )
         for j in range(number)
     ]  # fmt: skip
@@ -185,6 +185,8 @@ def apply_delta(
         )
     given = Checkpoint(file, {one.name: one for one in stored_tensors(file)}, {}, (file,))
     names = sorted(name.removesuffix(".positions") for name in given.tensors if name.endswith(".positions"))
+    copies = json.loads(metadata["copies"])
+    names += [copy for copy, name in copies.items() if name in names]
     lost = [name for name in names if name not in layout.tensors]
     if lost:
         raise DataError(
@@ -194,7 +196,7 @@ def apply_delta(
 
     def slices(name: str) -> Iterator[Callable[[int], _Bits]]:
         running = hashlib.sha256()
-        for values in _patched(given, layout.tensors[name], layout, sides, elements):
+        for values in _patched(given, layout.tensors[copies.get(name, name)], layout, sides, elements):
             running.update(values.data)
             yield alike(values)
         rows[name] = running.hexdigest()
@@ -270,6 +272,7 @@ def _survey(
                 running[j + 1].update(out.data)
         for into, one in zip(rows, running, strict=True):
             into[name] = _digest(tuned, tuned.tensors[name], compared[name], elements, one).hexdigest()
+            into |= {copy: into[name] for copy, of in pair.copies.items() if of == name}
     return counts, [_combined(tuned, one) for one in rows]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from assay._files import read_json
 from assay.errors import DataError
 from assay.weights.checkpoint import Checkpoint, Tensor, Vector, weights_of
-from assay.weights.regions import canonical
+from assay.weights.regions import ARCHITECTURES, canonical
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -157,6 +157,11 @@ def open_adapter(path: str | Path, base: Checkpoint) -> Adapter:
             tensors[names.get(canonical(own), own)] = tensor
     factors = {}
     strange = [module for module in pairs if f"{canonical(module)}.weight" not in names]
+    heads = {row.head for row in ARCHITECTURES.values()}
+    if strange and all(canonical(module) in heads for module in strange):
+        raise DataError(
+            f"{folder} must not change {strange[0]}, which is the embedding too; it does. {MERGE}"
+        )
     if strange:
         raise DataError(
             f"adapter must be one of the original; {len(strange)} of {len(pairs)} modules are not in {base.path}, "

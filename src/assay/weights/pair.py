@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +62,7 @@ class Pair:
         tuple[str, int, int], ...
     ]  # names out of all whose rows differ: rows of original, of tuned
     tied: tuple[str, ...]  # heads on disk that are the embedding once more: not compared
+    copies: Mapping[str, str]  # those of them that are written with the tuned model, to the embedding's name
 
     @property
     def size(self) -> int:
@@ -127,8 +128,8 @@ def open_pair(
     -----
     - Names count without `PREFIXES`. Where both have an architecture that is not in the table, scope "all" compares
       by names alone.
-    - A tied head (`tie_word_embeddings`; where config.json does not say, one that is not on disk or has the
-      embedding's values) counts once, as the embedding. One untied by tuning is compared with the original's embedding.
+    - A tied head counts once, as the embedding: one that is not on disk, or has the embedding's bytes there, unless
+      `tie_word_embeddings` is false. One untied by tuning is compared with the original's embedding.
     - Embedding and head may have more rows in the tuned model: those that both have are compared. Where both
       folders have a tokenizer.json, the tokens of these rows must be the same; only then may there be fewer.
     """
@@ -139,11 +140,12 @@ def open_pair(
     ours, theirs = _by_canonical(first), _by_canonical(second)
     head = f"{ARCHITECTURES[architecture].head}.weight" if architecture else None
     embedding = f"{ARCHITECTURES[architecture].embedding}.weight" if architecture else None
-    tied = []
+    tied, copies = set(), {}
     if head is not None and embedding in ours and embedding in theirs:
         for side, names in ((first, ours), (second, theirs)):
             if head in names and _is_tied(side, names[embedding], names[head]):
-                tied.append(names.pop(head))
+                tied.add(copy := names.pop(head))
+                copies = {copy: names[embedding]} if side is second else {}
         if head in theirs and head not in ours and _is_tied(first, ours[embedding], None):
             ours[head] = ours[embedding]
         if isinstance(second, Adapter) and head not in theirs:
@@ -162,7 +164,8 @@ def open_pair(
     taken = _in_scope(matches, architecture, scope, layers, pattern)
     return Pair(
         first, second, architecture, tuple(match for match in matches if match.name in taken),
-        tuple(match for match in matches if match.name not in taken), tuple(resized), tuple(tied),
+        tuple(match for match in matches if match.name not in taken), tuple(resized), tuple(sorted(tied)),
+        copies,
     )  # fmt: skip
 
 
@@ -233,20 +236,20 @@ def _by_canonical(side: Checkpoint | Adapter) -> dict[str, str]:
 
 
 def _is_tied(side: Checkpoint | Adapter, embedding: str, head: str | None) -> bool:
-    """Return whether the head is the embedding; where no flag tells, whether it is not there or has the same values."""
-    if head is not None and isinstance(side, Adapter) and side.tensors[head].file in side.files:
+    """Return whether the head is the embedding: not on disk, or with the same bytes there, and no flag says no."""
+    tied = side.config.get("tie_word_embeddings") in (None, True)
+    if head is None or not tied:
+        return tied
+    if isinstance(side, Adapter) and side.tensors[head].file in side.files:
         return False  # the adapter holds it whole: a head of its own
-    flag = side.config.get("tie_word_embeddings")
-    if flag is None and head is not None:
-        size = side.tensors[head].size
-        tied = size == side.tensors[embedding].size and all(
-            np.array_equal(side.read(head, at, stop), side.read(embedding, at, stop))
-            for at in range(0, size, CHUNK)
-            if (stop := min(size, at + CHUNK))
-        )
-    else:
-        tied = flag is None or bool(flag)
-    if tied and head is not None and isinstance(side, Adapter) and head in side.factors:
+    base = side.base if isinstance(side, Adapter) else side
+    one, other = base.tensors[embedding], base.tensors[head]
+    tied = (one.dtype, one.shape) == (other.dtype, other.shape) and all(
+        np.array_equal(base.raw(head, at, stop), base.raw(embedding, at, stop))
+        for at in range(0, one.size, CHUNK)
+        if (stop := min(one.size, at + CHUNK))
+    )
+    if tied and isinstance(side, Adapter) and head in side.factors:
         raise DataError(f"{side.path} must not change {head}, which is the embedding too; it does. {MERGE}")
     return tied
 

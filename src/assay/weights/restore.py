@@ -13,6 +13,7 @@ from assay import _check
 from assay.errors import DataError
 from assay.weights import kernels
 from assay.weights.checkpoint import DTYPES, Checkpoint, Tensor
+from assay.weights.lora import MERGE
 from assay.weights.pair import CHUNK, Pair
 from assay.weights.ranking import Chunk, Floats32
 from assay.weights.selection import Selection, levels
@@ -38,7 +39,7 @@ def restore(
 
     All percents in one pass. Names, shapes, dtypes and shards are the tuned model's; what is not taken is its byte for
     byte, and its other files (config, tokenizer, chat template) are copied. A LoRA adapter is written merged, in the
-    layout and dtypes of the original.
+    layout and dtypes of the original, with its own tokenizer and template where it has them.
 
     Parameters
     ----------
@@ -78,14 +79,15 @@ def restore(
     counts = np.zeros((len(names), 3), np.int64)
 
     def versions(chunk: Chunk, tensor: Tensor) -> Callable[[int], _Stored]:
-        _, _, p, s = chunk
+        name, _, p, s = chunk
         level, moved = levels(selection, chunk), p != s
         original, tuned = stored(p, tensor.dtype), stored(s, tensor.dtype)
         unfit = unfitting(p, original, tensor.dtype)
 
         def values_of(number: int) -> _Stored:
             j = todo[number]
-            counts[j] += counted(j, level, moved, unfit)
+            if name == tensor.name:  # not a copy of it
+                counts[j] += counted(j, level, moved, unfit)
             out = np.empty_like(tuned)
             kernels.mixed(level, j, bits(original), bits(tuned), bits(out))
             return out
@@ -149,12 +151,13 @@ def write_shrunk(
     whole, left = np.zeros(len(todo)), np.zeros(len(todo))
 
     def versions(chunk: Chunk, tensor: Tensor) -> Callable[[int], _Stored]:
-        _, _, p, s = chunk
+        name, _, p, s = chunk
 
         def values_of(number: int) -> _Stored:
             out = stored(shrink(p, s, energy=energies[todo[number]]), tensor.dtype)
-            whole[number] += _energy(p, s)
-            left[number] += _energy(p, read_back(out, tensor.dtype))
+            if name == tensor.name:
+                whole[number] += _energy(p, s)
+                left[number] += _energy(p, read_back(out, tensor.dtype))
             return out
 
         return values_of
@@ -199,13 +202,18 @@ def _todo(output: Path, names: Sequence[str], rules: Sequence[Mapping[str, Any]]
 
 
 def stored(values: Floats32, dtype: str) -> _Stored:
-    """Return float32 values as a file of this dtype holds them, rounded to nearest, ties to even."""
+    """Return float32 values as a file of this dtype holds them, rounded to nearest, ties to even; refuse infinity."""
     if dtype == "BF16":
         out = np.empty(len(values), np.uint16)
         kernels.upper_halves(values.view(np.uint32), out)
         return out
-    with np.errstate(over="ignore"):
-        return values.astype(DTYPES[dtype], copy=False)
+    try:
+        with np.errstate(over="raise"):
+            return values.astype(DTYPES[dtype], copy=False)
+    except FloatingPointError:
+        raise DataError(
+            f"weights must fit into {dtype}, the tuned model's; got {np.abs(values).max():g}. Save it in BF16 or F32."
+        ) from None
 
 
 def read_back(stored: _Stored, dtype: str) -> Floats32:
@@ -240,6 +248,7 @@ def _write(
 
     def slices(name: str) -> Iterator[Callable[[int], _Stored]]:
         tensor = layout.tensors[name]
+        name = pair.copies.get(name, name)
         if name in compared:
             for chunk in pair.slices(compared[name], elements):
                 yield versions(chunk, tensor)
@@ -250,9 +259,11 @@ def _write(
             )
             yield alike(values)
 
+    sizes = {name: one.size for name, one in (compared | outside).items()}
+    sizes |= {copy: sizes[name] for copy, name in pair.copies.items() if name in sizes}
     write_models(
-        layout, output, names, slices, manifests, sizes={name: one.size for name, one in (compared | outside).items()},
-        elements=elements, overwrite=overwrite,
+        layout, output, names, slices, manifests, sizes=sizes, elements=elements, overwrite=overwrite,
+        adapter=None if layout is pair.tuned else pair.tuned.path,
     )  # fmt: skip
 
 
@@ -264,6 +275,11 @@ def layout_of(pair: Pair) -> Checkpoint:
         name, before, after = pair.resized[0]
         raise DataError(
             f"tuned must be as large as its base where it is an adapter; {name} has {after} rows, not {before}. "
-            "Merge it first."
+            f"{MERGE}"
         )
+    own = next(
+        (one.name for one in (*pair.matches, *pair.outside) if one.name not in pair.original.tensors), None
+    )
+    if own is not None:
+        raise DataError(f"{pair.tuned.path} must only change tensors of its base; it adds {own}. {MERGE}")
     return pair.original

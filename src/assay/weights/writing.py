@@ -21,6 +21,8 @@ from assay.weights.checkpoint import DTYPES, Checkpoint
 
 MANIFEST = "assay-restore.json"
 RUN = "manifest.json"  # of the run that made the model; not of what is written here
+TEMPLATES = "additional_chat_templates"  # the one folder that transformers writes beside
+ADAPTER = ("adapter_config.json", "config.json", "README.md")  # of an adapter; not of the model it makes
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack")  # never copied as they are
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 WRITERS = 4  # threads at most
@@ -38,12 +40,14 @@ def write_models(
     sizes: Mapping[str, int],
     elements: int,
     overwrite: bool = False,
+    adapter: Path | None = None,
 ) -> None:
     """Write a folder for each name: files, layout and bytes of `layout`, but for what `slices` gives.
 
     `sizes` has the tensors that `slices` gives, each whole up to so many values; they are asked for in the order of the
     files. `manifests` are asked for at the end, one a name; each gets the hashes of the ``files`` with weights. With
-    `overwrite` a folder that has a `MANIFEST` is replaced, when the new one is whole.
+    `overwrite` a folder that has a `MANIFEST` is replaced, when the new one is whole. Other files are those of
+    `adapter`, then of `layout`.
     """
     if len(set(names)) < len(names):
         raise DataError(f"percents must have names of their own; got {list(names)}. Use fewer digits.")
@@ -72,6 +76,8 @@ def write_models(
         with _parts(output, names) as parts:
             hashes = _fill(layout, parts, slices, sizes, elements)
             for part, manifest, files in zip(parts, manifests(), hashes, strict=True):
+                if adapter is not None:
+                    _copy_folder(adapter, part, but=ADAPTER)
                 _copy_folder(layout.path, part)
                 write_json(part / MANIFEST, {**manifest, "files": files})
 
@@ -203,14 +209,16 @@ def alike(values: Any) -> Callable[[int], Any]:
     return lambda _: values
 
 
-def _copy_folder(source: Path, target: Path) -> None:
+def _copy_folder(source: Path, target: Path, but: Sequence[str] = ()) -> None:
     """Copy the files beside the weights: config, index, tokenizer, template, licence."""
     if source.is_dir():
         for file in sorted(source.iterdir()):
             if (
                 file.is_file()
                 and file.suffix not in WEIGHTS
-                and file.name not in (MANIFEST, RUN)
+                and file.name not in (MANIFEST, RUN, *but)
                 and not (target / file.name).exists()
             ):
                 shutil.copyfile(file, target / file.name)
+        if (source / TEMPLATES).is_dir() and not (target / TEMPLATES).exists():
+            shutil.copytree(source / TEMPLATES, target / TEMPLATES)
