@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from assay.cli import options
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
+from assay.cli.weights.options import Blocks, Draws, Equal, Modules, Rankings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,13 +15,22 @@ if TYPE_CHECKING:
 
 TRAINING = "Training"
 BINS, SIZES, SEEDS = "0,1,2,3,4", "60,240,1920,all", 5  # the paper's; a world has its own
+RANKINGS, EQUAL = "relative,random,shrink", "weights,energy"
+OF_RESTORATION = {
+    "rankings": RANKINGS,
+    "equal": EQUAL,
+    "draws": 1,
+    "blocks": 0,
+    "modules": False,
+    "texts": None,
+}
 # what a study of a model reads beside its facts, and a world decides itself, with the defaults
 OF_MODELS = {
     "facts": None, "filter": None, "aliases": "none", "templates": None, "train_facts": None, "test_facts": None,
     "ood_facts": None, "per_relation": None, "sampled_facts": 0, "grades": None, "rule": "contains", "draw_tokens": 32,
     "answer_tokens": 16, "ask_batch_size": 64, "shots": 4, "chat_template": "knowledge", "preset": "knowledge",
     "method": None, "epochs": None, "learning_rate": None, "batch_size": None, "micro_batch_size": None,
-    "device": "auto", "dtype": "auto", "threads": None,
+    "device": "auto", "dtype": "auto", "threads": None, "texts": None,
 }  # fmt: skip
 
 
@@ -139,6 +149,23 @@ def study_knowledge(
         bool,
         flag("--keep-models", help="Keep every tuned model; they are deleted once asked.", panel=OUTPUT),
     ] = False,
+    restore: Annotated[
+        str | None,
+        flag(
+            "--restore",
+            help="Percents of weights, such as 1,5,20: ask each tuned model with so many set back, too.",
+            panel=METHOD,
+        ),
+    ] = None,
+    rankings: Rankings = RANKINGS,
+    equal: Equal = EQUAL,
+    draws: Draws = 1,
+    blocks: Blocks = 0,
+    modules: Modules = False,
+    texts: Annotated[
+        str | None,
+        flag("--texts", help="Other text: its loss in each of these states, as a check.", panel=DATA),
+    ] = None,
     device: Annotated[str, flag("--device", help="auto, cpu, cuda, cuda:1, ...", panel=TRAINING)] = "auto",
     dtype: Annotated[str, flag("--dtype", help="auto, float32 or bfloat16.", panel=TRAINING)] = "auto",
     workers: Annotated[
@@ -169,6 +196,7 @@ def study_knowledge(
     from assay._files import write_json, write_lines
     from assay.cli import console, manifest
     from assay.cli.output import open_folder, staged, write_csv
+    from assay.cli.weights.options import plan_of
     from assay.errors import DataError
     from assay.report import write_page
     from assay.study.knowledge import changed, knowledge_study, right_answers, table, world_study
@@ -176,6 +204,7 @@ def study_knowledge(
     from assay.study.knowledge.claims import listed as effects_of
     from assay.study.knowledge.page import sections
     from assay.study.knowledge.tables import tables
+    from assay.study.restoration.texts import read_texts
     from assay.training import PRESETS
 
     _check.choice("format", format, console.FORMATS)
@@ -189,6 +218,16 @@ def study_knowledge(
             raise DataError(f"{name} must be left out with world, which decides it; got {given[name]!r}.")
     if model is not None and facts is None:
         raise DataError("facts must be given with model; got none.")
+    for name, usual in OF_RESTORATION.items() if restore is None else ():
+        if given[name] != usual:
+            raise DataError(
+                f"{name} must be left out without restore, which it is part of; got {given[name]!r}."
+            )
+    restoration = (
+        None
+        if restore is None
+        else plan_of(restore, rankings, equal, draws=draws, blocks=blocks, modules=modules, seed=seed)
+    )
     grid = _grid(bins, sizes, seeds, whole=world is None)
     talk = console.Talk(quiet)
     if world is not None:
@@ -196,8 +235,8 @@ def study_knowledge(
         read: list[tuple[str, str | None]] = []
         folder = open_folder(output, [], overwrite=False, resume=resume)
         result = world_study(
-            world, output=folder, **grid, mixed=mixed, samples=samples, keep_models=keep_models, workers=workers,
-            seed=seed, stage=talk.stage,
+            world, output=folder, **grid, mixed=mixed, samples=samples, keep_models=keep_models,
+            restoration=restoration, workers=workers, seed=seed, stage=talk.stage,
         )  # fmt: skip
     else:
         assert model is not None
@@ -208,6 +247,7 @@ def study_knowledge(
             ("templates", templates),
             ("aliases", aliases),
             ("chat_template", chat_template),
+            ("texts", texts),
         ]
         with talk.stage("read", facts):
             found, said = _facts(facts, filter, aliases, templates)
@@ -216,7 +256,8 @@ def study_knowledge(
             model, found, output=folder, templates=said, **grid, mixed=mixed,
             train_facts=train_facts, test_facts=test_facts, ood_facts=ood_facts, per_relation=per_relation,
             samples=samples, sampled_facts=sampled_facts, draw_tokens=draw_tokens, grades=grades,
-            asking=_asking(given), workers=workers, threads=threads, seed=seed, stage=talk.stage,
+            asking=_asking(given), restoration=restoration,
+            texts=read_texts(texts) if texts else (), workers=workers, threads=threads, seed=seed, stage=talk.stage,
         )  # fmt: skip
     rows, made = table(result), tables(result)
     judged = claims(result, rights=right_answers(folder, result))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from assay.cli.options import DATA, METHOD, flag
+
+if TYPE_CHECKING:
+    from assay.study.restoration import Plan
 
 Original = Annotated[str, typer.Argument(help="Folder of the model before fine-tuning.", show_default=False)]
 Tuned = Annotated[
@@ -38,6 +41,33 @@ Ranking = Annotated[
 Percent = Annotated[
     str, flag("--percent", help="Rising percents of weights, from 0 to 100, comma-separated.", panel=METHOD)
 ]
+Rankings = Annotated[
+    str,
+    flag(
+        "--rankings",
+        help="Ways to set weights back, the first is the reference: relative, the paper's; absolute, scaled, "
+        "magnitude, random, bottom, shrink.",
+        panel=METHOD,
+    ),
+]
+Equal = Annotated[
+    str,
+    flag(
+        "--equal",
+        help="Hold the others against it at as many weights, at as much energy (sum d^2 undone), or both.",
+        panel=METHOD,
+    ),
+]
+Draws = Annotated[int, flag("--draws", help="Of each random choice of weights.", panel=METHOD)]
+Blocks = Annotated[
+    int, flag("--blocks", help="Set so many blocks of layers back whole, too, one at a time.", panel=METHOD)
+]
+Modules = Annotated[
+    bool,
+    flag(
+        "--modules", help="Set the matrices of each name back whole, too, one name at a time.", panel=METHOD
+    ),
+]
 
 
 def layers_of(text: str | None) -> tuple[int, int] | None:
@@ -62,3 +92,13 @@ def percents_of(text: str) -> tuple[float, ...]:
         raise DataError(
             f"percent must be numbers with commas between, such as 1,5,20; got {text!r}."
         ) from None
+
+
+def plan_of(percents: str, rankings: str, equal: str, **others: Any) -> Plan:
+    """Return the plan of a sweep."""
+    from assay.study.restoration import Plan
+
+    def named(text: str) -> tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(","))
+
+    return Plan(percents_of(percents), named(rankings), named(equal), **others)

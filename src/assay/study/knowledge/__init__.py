@@ -8,7 +8,7 @@
 """
 
 from assay.study.knowledge.cells import Asking
-from assay.study.knowledge.lists import answers_of_cell, changed, right_answers, table
+from assay.study.knowledge.lists import answers_of_cell, changed, right_answers, runs_of, table
 from assay.study.knowledge.study import knowledge_study, world_study
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "changed",
     "knowledge_study",
     "right_answers",
+    "runs_of",
     "table",
     "world_study",
 ]

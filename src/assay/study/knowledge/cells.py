@@ -23,9 +23,10 @@ from assay.study.answers import accuracy_of, rows_of
 from assay.study.knowledge.grid import GridCell, Questions
 from assay.study.knowledge.scores import paper_kl, percent, same_kl
 from assay.study.restoration.facts import facts_measure, halves
-from assay.study.restoration.run import run_states
+from assay.study.restoration.run import run_states, together
 from assay.study.restoration.states import ORIGINAL as OF_ORIGINAL
 from assay.study.restoration.states import Plan
+from assay.study.restoration.texts import texts_measure
 from assay.training import train
 from assay.training.loading import load_tuned, precision_for
 from assay.training.presets import settings
@@ -75,7 +76,7 @@ class Work:
     """What the cells of a study have in common.
 
     `sampled`: bins are those of draws, not of probabilities. `restoration`: the states, with weights set back, in which
-    each tuned model is asked, too; None: none.
+    each tuned model is asked, too, and has the loss of `texts` told; None: none.
     """
 
     folder: str
@@ -86,6 +87,7 @@ class Work:
     sampled: bool
     seed: int
     restoration: Plan | None = None
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +203,10 @@ def _do(cell: GridCell, work: Work, held: _Held, threads: int) -> None:
 def _restore(work: Work, held: _Held, plan: Plan, tuned: Path, output: Path) -> None:
     """Ask the tuned model the test facts in each state of a plan; half of those in domain are to choose by."""
     its = work.asking
-    measure = facts_measure(
-        halves(work.sets["ID"], seed=work.seed) | {"OOD": work.sets["OOD"]}, held.pair[1],
+    tokenizer = held.pair[1]
+    measures = [texts_measure(work.texts, tokenizer)] if work.texts else []
+    by_facts = facts_measure(
+        halves(work.sets["ID"], seed=work.seed) | {"OOD": work.sets["OOD"]}, tokenizer,
         categories=held.categories, chat_template=its.template, batch_size=its.ask_batch_size,
         device=device_for(its.device), rule=its.taught_rule or its.rule, max_tokens=its.answer_tokens,
     )  # fmt: skip
@@ -213,7 +217,9 @@ def _restore(work: Work, held: _Held, plan: Plan, tuned: Path, output: Path) -> 
         model, _, _ = load_tuned(tuned, held.pair[0].dtype)
         return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
 
-    run_states(open_pair(work.model, tuned), plan, output=output, measure=measure, load=load)
+    run_states(
+        open_pair(work.model, tuned), plan, output=output, measure=together(by_facts, *measures), load=load
+    )
 
 
 def _ask_original(work: Work, held: _Held) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import numpy as np
 from assay._files import read_lines
 from assay.knowledge import CATEGORIES, Question, read_facts
 from assay.study.effects import Rights
-from assay.study.knowledge.cells import ANSWERS, ASKED, TESTS
+from assay.study.knowledge.cells import ANSWERS, ASKED, RESTORED, TESTS
 from assay.study.knowledge.grid import GridCell
 from assay.study.knowledge.scores import PAPER, SAME, judged
-from assay.study.knowledge.tables import PROMPTS
+from assay.study.knowledge.tables import PROMPTS, size_label
+from assay.study.restoration.runs import Run, read_runs
 
 Row = dict[str, Any]
 KINDS = ("lost", "gained")
@@ -51,6 +53,17 @@ def cell_of(cell: Mapping[str, Any]) -> GridCell:
 def answers_of_cell(output: str | Path, cell: Mapping[str, Any]) -> list[Row]:
     """Return the answers of a cell of a finished study: a row a fact, its set ``train``, ``ID`` or ``OOD``."""
     return list(read_lines(Path(output) / "cells" / cell_of(cell).name / ANSWERS))
+
+
+def runs_of(output: str | Path, result: Mapping[str, Any]) -> dict[str, list[Run]]:
+    """Return what the tuned models of each bin and size were in every state with weights set back, by label."""
+    found: dict[str, list[Run]] = {}
+    for cell in result["cells"]:
+        place = cell_of(cell)
+        [run] = read_runs(Path(output) / "cells" / place.name / RESTORED)
+        label = f"{place.bin_name}, {size_label(place.size)}"
+        found.setdefault(label, []).append(replace(run, name=place.name, seed=place.seed))
+    return found
 
 
 def changed(output: str | Path, result: Mapping[str, Any]) -> dict[str, list[Row]]:

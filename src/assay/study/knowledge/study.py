@@ -38,6 +38,7 @@ Progress = Callable[[int, int], None]
 Stage = Callable[[str, str], AbstractContextManager[Progress]]
 WORLD_EXAMPLE = ("ask {question} reply", " {answer} . ")
 STATE = "study.json"
+WORLD_TEXTS = 200  # lines of the pre-training whose loss is told of restored models
 WORLD_TOKENS = 4  # of an answer in a world: an article, the object, a full stop, and the end
 FREE = ("bins", "sizes", "seeds", "mixed")  # more of these may be asked of a study that is done
 
@@ -62,6 +63,7 @@ def knowledge_study(
     grades: str | Path | None = None,
     asking: Asking | None = None,
     restoration: Plan | None = None,
+    texts: Sequence[str] = (),
     workers: int | None = None,
     threads: int | None = None,
     seed: int = 0,
@@ -106,6 +108,8 @@ def knowledge_study(
     restoration : Plan, optional
         States with weights set back in which each tuned model is asked the test facts, too; by default none. The
         model must then be a folder with safetensors.
+    texts : sequence of str
+        Whose loss is told of each of these states: whether anything else broke.
     workers : int, optional
         Fine-tunings at a time, each a process with the model; by default 1.
     threads : int, optional
@@ -175,7 +179,7 @@ def knowledge_study(
         "bins": chosen_bins, "sizes": chosen_sizes, "seeds": seeds, "mixed": mixed, "per_relation": per_relation,
         "samples": samples, "sampled_facts": sampled_facts, "draw_tokens": draw_tokens, "seed": seed,
         "asking": asdict(asking) | {"keep_models": None, "ask_batch_size": None},
-        "restoration": restoration and asdict(restoration),
+        "restoration": restoration and asdict(restoration) | {"texts": _digest_of(list(texts))},
     }  # fmt: skip
     if grades is not None and not (Path(grades) / IDENTITY).is_file():
         raise DataError(f"grades must be a folder of assay knowledge grade; {grades} has no {IDENTITY}.")
@@ -192,6 +196,7 @@ def knowledge_study(
         sampled=bool(samples) and not sampled_facts,
         seed=seed,
         restoration=restoration,
+        texts=tuple(texts),
     )
 
     def planned() -> tuple[list[GridCell], list[dict[str, Any]]]:
@@ -296,7 +301,8 @@ def world_study(
         model, made.facts, output=folder, bins=plan.tuned_bins if bins is None else bins,
         sizes=[size or "all" for size in plan.tuned_sizes] if sizes is None else sizes,
         seeds=plan.tuned_seeds if seeds is None else seeds, mixed=mixed, samples=samples, draw_tokens=WORLD_TOKENS,
-        asking=asking, restoration=restoration, workers=workers or cores(), threads=1, seed=seed, stage=stage,
+        asking=asking, restoration=restoration, threads=1, seed=seed, stage=stage,
+        texts=made.texts[:WORLD_TEXTS] if restoration else (), workers=workers or cores(),
     )  # fmt: skip
     scores = read_json(folder / BINS)["scores"]
     by_exposure: dict[int, list[float]] = {}

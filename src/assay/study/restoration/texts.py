@@ -13,9 +13,10 @@ from assay.data import read, resolve, text
 from assay.embed.encoder import mend
 from assay.errors import DataError
 from assay.study.loss import summed_losses
+from assay.study.restoration.run import Measure, Row
+from assay.study.restoration.states import State
 from assay.training.tokens import IGNORED
 
-Row = dict[str, Any]
 PLAIN = ".txt"
 WINDOW = 512  # tokens
 
@@ -152,3 +153,21 @@ def mean_loss(rows: Sequence[Row]) -> Row:
     """Return the mean nats a token over all texts, and the numbers of tokens and texts."""
     tokens = sum(row["tokens"] for row in rows)
     return {"nats": sum(row["nats"] for row in rows) / tokens, "tokens": tokens, "texts": len(rows)}
+
+
+def texts_measure(
+    texts: Sequence[str], tokenizer: Any, *, max_tokens: int = 512, batch_size: int = 32
+) -> Measure:
+    """Return what tells ``loss`` of a loaded model on texts, and ``losses``, a row a text; see `texts_loss`.
+
+    Windows are of `max_tokens` tokens, or as long as the model reads.
+    """
+
+    def measure(state: State, model: Any, folder: Path | None) -> Row:
+        positions = getattr(model.config.get_text_config(), "max_position_embeddings", None) or max_tokens
+        rows = texts_loss(
+            model, tokenizer, texts, max_tokens=min(max_tokens, positions), batch_size=batch_size
+        )
+        return {"loss": mean_loss(rows), "losses": rows}
+
+    return measure
