@@ -23,7 +23,7 @@ from assay.weights import levels, open_pair, select
 from assay.weights.official import to_bf16
 
 PERCENTS = (1, 3, 5, 10, 20, 40, 60)
-MEMORY = "300MB"
+MEMORY_GB = 0.3
 BLOCK = 2**22  # values at once
 SPREAD, MOVED = 0.015, 3e-5  # of weights, of their changes, as where the paper's program was measured
 # runs `assay`, or a module, with the arguments that follow, and tells what it took
@@ -161,13 +161,18 @@ def _beside_disk(size: str, *, shards: int, groups: Sequence[Sequence[int]]) -> 
         stored = sum(file.stat().st_size for file in models[1].glob("*.safetensors")) / 1e9
         for percents in groups:
             base = {"models": size, "GB each": stored, "percents": ",".join(map(str, percents))}
-            base |= {"GB read twice": 4 * stored, "GB written": len(percents) * stored}
+            base |= {
+                "bound MB": 1e3 * MEMORY_GB,
+                "GB read twice": 4 * stored,
+                "GB written": len(percents) * stored,
+            }
             dropped(folder)
             disk = watched(folder, "benchmarks.disk", out, len(percents), *models)
             shutil.rmtree(out)
             dropped(folder)
             ours = watched(
-                folder, "assay", "weights", "restore", *models, "-o", out, "--percent", base["percents"], "--quiet"
+                folder, "assay", "weights", "restore", *models, "-o", out, "--percent", base["percents"], "--quiet",
+                "--memory-gb", MEMORY_GB,
             )  # fmt: skip
             shutil.rmtree(out)
             rows.append(base | {"method": "disk"} | disk)

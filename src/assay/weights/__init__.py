@@ -16,6 +16,7 @@
 - `shares`: what a selection holds of all changes, and of each layer or module; `shrink`: the control without ranking;
 - `restore`: the tuned model with what a selection takes set back, for all percents in one pass; `writing`: its files,
   whole or not there;
+- `memory`: how much of it these take, and how long slices may be for a given one;
 - `delta`: only what differs, to make one model of the other; `told`: what is said of both; `steps`: the same in a model
   that is loaded (torch, imported inside);
 - `null`: the shares that it would hold had nothing been learnt, by formula; `redrawn`, with the real weights;
@@ -30,6 +31,8 @@ from assay.weights.delta import apply_delta, read_delta, write_deltas
 from assay.weights.diff import PERCENTS, Diff, diff
 from assay.weights.lora import Adapter, open_adapter
 from assay.weights.null import closed_form, counted, null_shares, shuffled
+from assay.weights.memory import memory_bound, slice_size
+from assay.weights.null import closed_form, null_shares, shuffled
 from assay.weights.official import official_scores
 from assay.weights.pair import Match, Pair, hashed, hashed_beside, open_pair
 from assay.weights.ranking import RANKINGS, Ranking, keys, spreads
@@ -87,6 +90,7 @@ __all__ = [
     "keys",
     "layer_of",
     "levels",
+    "memory_bound",
     "null_shares",
     "official_scores",
     "open_adapter",
@@ -100,6 +104,7 @@ __all__ = [
     "select",
     "shrink",
     "shuffled",
+    "slice_size",
     "spreads",
     "steps",
     "tally",

@@ -19,7 +19,7 @@ from assay.errors import DataError
 from assay.weights.checkpoint import DTYPES, Checkpoint, Tensor, open_checkpoint, stored_tensors
 from assay.weights.pair import CHUNK, Pair
 from assay.weights.ranking import Chunk
-from assay.weights.restore import stored, unfitting
+from assay.weights.restore import stored, stored_before, unfitting
 from assay.weights.selection import Levels, Selection, levels
 from assay.weights.told import counted, held, rules_of
 from assay.weights.writing import alike, kept, one_error, write_models
@@ -252,7 +252,7 @@ def _survey(
     """Return how many values of each tensor differ by percent, and the hashes of the tuned and all restored models."""
     number = len(selection.percents)
     counts: dict[str, NDArray[np.int64]] = {}
-    compared = {match.name: match.size for match in pair.matches}
+    compared, before = {match.name: match.size for match in pair.matches}, stored_before(pair)
     outside = {name: tensor for name, tensor in tuned.tensors.items() if name not in compared}
     rows = [{name: _digest(tuned, tensor, 0, elements).hexdigest() for name, tensor in outside.items()}]
     rows += [dict(rows[0]) for _ in range(number)]
@@ -262,7 +262,7 @@ def _survey(
         counts[name] = np.zeros(number, np.int64)
         dtype = tuned.tensors[name].dtype
         for (_, _, p, s), level, original, ours in members:
-            unfit = unfitting(p, original.view(DTYPES[dtype]), dtype)
+            unfit = unfitting(p, original.view(DTYPES[dtype]), dtype, before[name])
             told += [counted(j, level, p != s, unfit) for j in range(number)]
             counts[name] += np.cumsum(np.bincount(level[original != ours], minlength=number + 1))[:number]
             out = ours.copy()

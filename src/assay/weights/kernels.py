@@ -157,3 +157,13 @@ def add_up(levels, p, s, sums):  # type: ignore[no-untyped-def]
         sums[at, 2] += np.float64(d / (abs(p[i]) + epsilon))
         sums[at, 3] += size
         sums[at, 4] += size * size
+
+
+@compiled()
+def add_energy(p, s, total):  # type: ignore[no-untyped-def]
+    """Add d^2 of every weight."""
+    energy = total[0]
+    for i in range(p.shape[0]):
+        d = np.float64(s[i]) - np.float64(p[i])
+        energy += d * d
+    total[0] = energy

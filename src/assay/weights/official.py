@@ -10,6 +10,7 @@ from assay.weights import kernels
 
 Floats32 = NDArray[np.float32]
 DTYPES = ("bf16", "fp16")
+BLOCK = 2**16  # weights that are rounded at once
 
 
 def to_bf16(values: Floats32) -> Floats32:
@@ -68,6 +69,13 @@ def official_scores(p: Floats32, s: Floats32, *, dtype: str) -> Floats32:
         out = np.empty(len(p), np.float32)
         kernels.relative_bf16(p, s, out)
         return out
+    out = np.empty(len(p), np.float32)
+    for at in range(0, len(p), BLOCK):
+        out[at : at + BLOCK] = _relative_fp16(p[at : at + BLOCK], s[at : at + BLOCK])
+    return out
+
+
+def _relative_fp16(p: Floats32, s: Floats32) -> Floats32:
     p, s = to_fp16(p), to_fp16(s)
     epsilon = to_fp16(np.array([1e-8], dtype=np.float32))
     below = to_fp16(np.abs(p) + epsilon)

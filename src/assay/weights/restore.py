@@ -71,18 +71,20 @@ def restore(
 
     Notes
     -----
-    Reads both models once and writes each output once; memory some 25 bytes for each of `elements`.
+    Reads both models once and writes each output once, from start to end, on up to four threads, with its hash; a
+    shard of each is brought to the disk (fsync) before the next. Memory: `memory_bound`.
     """
     names = [f"percent-{percent:g}" for percent in selection.percents]
     rules = rules_of(pair, selection, about)
     todo = _todo(Path(output), names, rules, resume)
     counts = np.zeros((len(names), 3), np.int64)
+    before = stored_before(pair)
 
     def versions(chunk: Chunk, tensor: Tensor) -> Callable[[int], _Stored]:
         name, _, p, s = chunk
         level, moved = levels(selection, chunk), p != s
         original, tuned = stored(p, tensor.dtype), stored(s, tensor.dtype)
-        unfit = unfitting(p, original, tensor.dtype)
+        unfit = unfitting(p, original, tensor.dtype, before[name])
 
         def values_of(number: int) -> _Stored:
             j = todo[number]
@@ -148,7 +150,7 @@ def write_shrunk(
         for energy in energies
     ]
     todo = _todo(Path(output), names, rules, resume)
-    whole, left = np.zeros(len(todo)), np.zeros(len(todo))
+    whole, left = np.zeros((len(todo), 1)), np.zeros((len(todo), 1))
 
     def versions(chunk: Chunk, tensor: Tensor) -> Callable[[int], _Stored]:
         name, _, p, s = chunk
@@ -156,16 +158,16 @@ def write_shrunk(
         def values_of(number: int) -> _Stored:
             out = stored(shrink(p, s, energy=energies[todo[number]]), tensor.dtype)
             if name == tensor.name:
-                whole[number] += _energy(p, s)
-                left[number] += _energy(p, read_back(out, tensor.dtype))
+                kernels.add_energy(p, s, whole[number])
+                kernels.add_energy(p, read_back(out, tensor.dtype), left[number])
             return out
 
         return values_of
 
     def manifests() -> list[dict[str, Any]]:
         return [
-            rules[j] | {"energy_undone": 1 - left[number] / whole[number] if whole[number] else 0.0}
-            for number, j in enumerate(todo)
+            rules[j] | {"energy_undone": 1 - some / all_ if all_ else 0.0}
+            for j, some, all_ in zip(todo, left[:, 0].tolist(), whole[:, 0].tolist(), strict=True)
         ]
 
     _write(pair, Path(output), [names[j] for j in todo], versions, manifests, elements, overwrite)
@@ -187,12 +189,6 @@ def write_values(
 
     _write(pair, place.parent, [place.name], versions, lambda: [dict(about)], elements, False)
     return place
-
-
-def _energy(p: Floats32, s: Floats32) -> float:
-    """Return sum d^2."""
-    change = s.astype(np.float64) - p
-    return float(change @ change)
 
 
 def _todo(output: Path, names: Sequence[str], rules: Sequence[Mapping[str, Any]], resume: bool) -> list[int]:
@@ -227,9 +223,14 @@ def bits(stored: _Stored) -> _Stored:
     return stored.view(f"<u{stored.itemsize}")
 
 
-def unfitting(p: Floats32, original: _Stored, dtype: str) -> Flags | None:
-    """Return which of the original weights are others as they are stored; None where none can be."""
-    return None if dtype == "F32" else read_back(original, dtype) != p
+def stored_before(pair: Pair) -> dict[str, str]:
+    """Return the original's dtype of each tensor compared."""
+    return {match.name: pair.original.tensors[match.original].dtype for match in pair.matches}
+
+
+def unfitting(p: Floats32, original: _Stored, dtype: str, before: str) -> Flags | None:
+    """Return which original weights, of dtype `before`, are others as they are stored; None where none can be."""
+    return None if dtype in ("F32", before) else read_back(original, dtype) != p
 
 
 def _write(

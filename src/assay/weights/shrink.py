@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from assay import _check
 
 Floats32 = NDArray[np.float32]
+BLOCK = 2**16  # weights that are in float64 at once
 
 
 def shrink(p: Floats32, s: Floats32, *, energy: float) -> Floats32:
@@ -38,5 +39,8 @@ def shrink(p: Floats32, s: Floats32, *, energy: float) -> Floats32:
     _check.between("energy", energy, 0, 1)
     if energy in (0, 1):
         return np.array(p if energy else s, dtype=np.float32)
-    original = p.astype(np.float64)
-    return np.asarray(original + np.sqrt(1 - energy) * (s - original), dtype=np.float32)
+    out = np.empty(len(p), np.float32)
+    for at in range(0, len(p), BLOCK):
+        original = p[at : at + BLOCK].astype(np.float64)
+        out[at : at + BLOCK] = original + np.sqrt(1 - energy) * (s[at : at + BLOCK] - original)
+    return out

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.weights.ranking import EPSILON, Chunk, Chunks
+from assay.weights import kernels
+from assay.weights.ranking import Chunk, Chunks
 from assay.weights.selection import Floats, Selection, Threshold, keys_of
 
 _Border = tuple[Hashable, int]  # group, number of the percent
@@ -55,23 +56,21 @@ def _cuts(
     """Return the last one taken at each border, and what the changes of those taken add up to."""
     left = {border: one.take for border, one in borders.items()}
     cuts = dict.fromkeys(borders, ("", -1))
-    held = {border: np.zeros(3) for border in borders}
+    held = {border: np.zeros((1, 5)) for border in borders}
     for chunk in chunks():
         name, start, p, s = chunk
         for border, at in _equals(selection, chunk, {border: borders[border] for border in left}):
             kept = at[: left[border] if quotas is None else quotas[border, name, start]]
             if not len(kept):
                 continue
-            size = np.abs(s[kept] - p[kept])
-            r = size / (np.abs(p[kept]) + np.float32(EPSILON))
-            held[border] += [one.sum(dtype=np.float64) for one in (r, size, size.astype(np.float64) ** 2)]
+            kernels.add_up(np.zeros(len(kept), np.uint8), p[kept], s[kept], held[border])
             cuts[border] = max(cuts[border], (name, start + int(kept[-1])))
             left[border] -= len(kept)
             if not left[border]:
                 del left[border]
         if not left:
             break
-    return {border: (cuts[border], held[border]) for border in borders}
+    return {border: (cuts[border], held[border][0, 2:]) for border in borders}
 
 
 def _equals(

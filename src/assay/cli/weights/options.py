@@ -69,6 +69,11 @@ Modules = Annotated[
     ),
 ]
 
+Memory = Annotated[
+    float | None,
+    flag("--memory-gb", help="Most memory, such as .3; changes no model (some .29).", panel=METHOD),
+]
+
 
 def layers_of(text: str | None) -> tuple[int, int] | None:
     """Return first and last layer: `3-7`, or `3` alone."""

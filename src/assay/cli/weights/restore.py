@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from assay.cli import options
 from assay.cli.options import METHOD, OUTPUT, flag
-from assay.cli.weights.options import Layers, Original, Pattern, Percent, Ranking, Scope, Tuned
+from assay.cli.weights.options import Layers, Memory, Original, Pattern, Percent, Ranking, Scope, Tuned
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,6 +70,7 @@ def weights_restore(
         ),
     ] = "first",
     seed: Annotated[int, flag("--seed", help="Of the ranking random.", panel=METHOD)] = 0,
+    memory_gb: Memory = None,
     format: options.Format = "table",
     overwrite: options.Overwrite = False,
     resume: options.Resume = False,
@@ -90,6 +92,7 @@ def weights_restore(
     from assay.cli.output import MANIFEST, clear, files_of, open_folder
     from assay.cli.weights.options import layers_of, percents_of
     from assay.errors import DataError
+    from assay.weights.pair import CHUNK
     from assay.weights.writing import MANIFEST as ABOUT
 
     _check.choice("format", format, console.FORMATS)
@@ -104,6 +107,9 @@ def weights_restore(
             )
         ranking = f"official_{_check.choice('official', official, OFFICIAL)}"
     percents = percents_of(percent)
+    elements = CHUNK
+    if memory_gb is not None:
+        elements = room.slice_size(round(1e9 * memory_gb), percents=len(percents))
     talk = console.Talk(quiet)
     pair = room.open_pair(original, tuned, scope=scope, layers=layers_of(layers), pattern=pattern)
     folder = open_folder(output, [original, tuned], overwrite=overwrite, resume=resume)
@@ -111,8 +117,8 @@ def weights_restore(
     with room.hashed_beside(pair) as hashes:
         with talk.stage("select", f"{pair.size:,} weights, ranking {ranking}"):
             selection = room.select(
-                room.counted(pair.chunks, sizes), percents, ranking=ranking, bottom=bottom, among=among, ties=ties,
-                group_of=_group_of(pair, per), seed=seed,
+                room.counted(partial(pair.chunks, elements), sizes), percents, ranking=ranking, bottom=bottom,
+                among=among, ties=ties, group_of=_group_of(pair, per), seed=seed,
             )  # fmt: skip
         with talk.stage("hash", "the rest of both models' files"):
             inputs = hashes()
@@ -129,10 +135,13 @@ def weights_restore(
             places = room.write_shrunk(
                 pair, _energies(selection), folder, names=[f"shrink-percent-{one:g}" for one in percents],
                 about=about | {"equal_to": rule}, resume=resume, overwrite=overwrite,
+                elements=elements,
             )  # fmt: skip
         else:
             write = room.write_deltas if delta else room.restore
-            places = write(pair, selection, folder, about=about, resume=resume, overwrite=overwrite)
+            places = write(
+                pair, selection, folder, about=about, resume=resume, overwrite=overwrite, elements=elements
+            )
     outputs = [
         name
         for place in places
