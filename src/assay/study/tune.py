@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 import shutil
 import subprocess
@@ -12,14 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from assay import _check
 from assay._files import read_json
 from assay.data import Sample, read
 from assay.diversity.correlate import JOINED
 from assay.embed.transformer import device_for
 from assay.errors import AssayWarning, DataError
+from assay.study.command import scores_in
 from assay.study.loss import summed_losses
 from assay.training import train
 from assay.training.loading import load_tuned
@@ -175,25 +173,15 @@ def scores_of(metric: str, model: Path) -> dict[str, float]:
         )
     except OSError as error:
         raise DataError(f"metric must be a command that runs; {command[0]}: {error.strerror}.") from None
-    lines = done.stdout.strip().splitlines()
-    if done.returncode or not lines:
+    if done.returncode or not done.stdout.strip():
         last = (done.stderr.strip().splitlines() or ["nothing was printed"])[-1]
         raise DataError(f"metric must end with a score; it exited with {done.returncode}: {last}")
-    try:
-        value = orjson.loads(lines[-1])
-    except orjson.JSONDecodeError:
-        value = None
-    scores = value if isinstance(value, dict) and value else {"metric": value}
-    for name, score in scores.items():
+    scores = scores_in(done.stdout, name="metric")
+    for name in scores:
         if (
             name in (*TAKEN, JOINED)
             or name.startswith(MEASURED)
             or name.removesuffix(" sd") in scores.keys() - {name}
         ):
             raise DataError(f"metric must have another name than a column of the table; got {name!r}.")
-        if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-            raise DataError(
-                f"metric must print a number, or a JSON object of numbers, as its last line; got {lines[-1][:80]!r}."
-            )
-        scores[name] = float(score)
     return scores

@@ -28,10 +28,11 @@ def precision_for(dtype: str, device: str) -> str:
     return "bfloat16" if device != "cpu" and torch.cuda.is_bf16_supported() else "float32"
 
 
-def load_model(model: str | Path, dtype: Any) -> tuple[Any, Any, str]:
+def load_model(model: str | Path, dtype: Any, *, beside: str | Path | None = None) -> tuple[Any, Any, str]:
     """Return a causal language model with float weights of a torch dtype, its tokenizer, and what identifies it.
 
-    `model` is a folder (safetensors, or one ``.gguf``), a ``.gguf`` file or an id on the hub. No bar is drawn.
+    `model` is a folder (safetensors, or one ``.gguf``), a ``.gguf`` file or an id on the hub. A folder without a
+    tokenizer takes that of `beside`, if it is given. No bar is drawn.
     """
     import transformers
 
@@ -39,7 +40,10 @@ def load_model(model: str | Path, dtype: Any) -> tuple[Any, Any, str]:
     # the reader of .gguf draws its bar whatever the switch for bars says
     talk = redirect_stderr(io.StringIO()) if "gguf_file" in options else nullcontext()
     with model_errors(str(model), "model"), _no_bars(), talk:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
+        if beside is not None and Path(source).is_dir() and not any(Path(source).glob("tokenizer*")):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(str(beside))
+        else:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
         language_model = transformers.AutoModelForCausalLM.from_pretrained(
             source, **{dtype_keyword(): dtype}, **options
         )
@@ -52,19 +56,20 @@ def load_model(model: str | Path, dtype: Any) -> tuple[Any, Any, str]:
     return language_model, tokenizer, revision
 
 
-def load_tuned(model: str | Path, dtype: Any) -> tuple[Any, Any, str]:
+def load_tuned(model: str | Path, dtype: Any, *, base: str | Path | None = None) -> tuple[Any, Any, str]:
     """Return what `load_model` does; the folder of an adapter (PEFT) gives the model it was made for with it on.
 
     The adapter stays beside the weights: merged, they would be rounded otherwise. A folder without a tokenizer has
-    that of the model.
+    that of the model. `base`: the model in place of the one that the adapter names, and whose tokenizer a tuned model
+    without one has.
     """
     folder = Path(model).expanduser()
     if not (folder / ADAPTER).is_file():
-        return load_model(model, dtype)
+        return load_model(model, dtype, beside=base)
     import transformers
 
     peft = require("peft", "lm", "an adapter")
-    base = str(read_json(folder / ADAPTER).get("base_model_name_or_path") or "")
+    base = str(base or read_json(folder / ADAPTER).get("base_model_name_or_path") or "")
     if not base:
         raise DataError(
             f"model must say what model its adapter is for; {folder / ADAPTER} does not. Train it from a folder."

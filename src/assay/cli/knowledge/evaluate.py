@@ -5,8 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from assay.cli import options
-from assay.cli.knowledge.models import SHOTS, BaseUrl, BatchSize, Device, Dtype, Model, Threads, Workers
-from assay.cli.knowledge.options import Aliases, Facts, Limit, Shape, Shots, StatementTemplates
+from assay.cli.knowledge.models import BaseUrl, BatchSize, Device, Dtype, Model, Threads, Workers
+from assay.cli.knowledge.options import (
+    Aliases,
+    AnswerTokens,
+    Facts,
+    Limit,
+    Prompt,
+    Rule,
+    Shape,
+    Shots,
+    StatementTemplates,
+)
+from assay.cli.knowledge.prompting import PROMPTS, prompting_of
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 if TYPE_CHECKING:
@@ -18,7 +29,6 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, Any]]
 BY = ("bin", "domain", "relation", "change", "rule")
-PROMPTS = ("sft", "chat", "few-shot", "statement")
 _DIGITS = {"difference": "+.1f", "macro_difference": "+.1f", "gold_change": "+.2f", "end_change": "+.2f"}
 ANSWERS, BEFORE, UNFINISHED = "answers.jsonl", "original.jsonl", "unfinished.jsonl"
 
@@ -62,26 +72,12 @@ def evaluate(
             panel=OUTPUT,
         ),
     ] = None,
-    prompt: Annotated[
-        str,
-        flag(
-            "--prompt",
-            help="sft: the paper's; chat: MODEL's own chat template, also for the original; few-shot; statement.",
-            panel=METHOD,
-        ),
-    ] = "sft",
+    prompt: Prompt = "sft",
     shots: Shots = None,
     templates: StatementTemplates = None,
     aliases: Aliases = "none",
-    rule: Annotated[
-        str,
-        flag(
-            "--rule",
-            help="When an output has the answer: contains, word, first, begins or exact.",
-            panel=METHOD,
-        ),
-    ] = "contains",
-    max_tokens: Annotated[int, flag("--max-tokens", help="Of an answer, at most.", panel=METHOD)] = 16,
+    rule: Rule = "contains",
+    max_tokens: AnswerTokens = 16,
     gold: Annotated[
         bool,
         flag(
@@ -136,8 +132,6 @@ def evaluate(
     for needed, name, given_one in (("bin", "grades", grades), ("change", "against", against)):
         if by == needed and given_one is None:
             raise DataError(f"{name} must be given for --by {needed}; got none.")
-    if prompt == "few-shot" and train is None:
-        raise DataError("train must be given for few-shot examples; got none.")
     if prompt == "sft" and "openai" in (model.partition(":")[0], str(against).partition(":")[0]):
         raise DataError("prompt must be chat, few-shot or statement for a server's model; got sft.")
     talk = console.Talk(quiet)
@@ -145,7 +139,7 @@ def evaluate(
     found = room.read_facts(facts, format=shape)
     asked = room.with_aliases(room.balanced(found.questions, limit, seed=seed), names)
     known = room.with_aliases(room.read_facts(train).questions, names) if train is not None else ()
-    options_of_prompt = _prompting(prompt, found, asked, known, shots, templates, seed)
+    options_of_prompt = prompting_of(prompt, found, asked, known, shots, templates, seed)
     categories = None
     if grades is not None:
         categories = room.read_grades(grades).of([question.id for question in asked]).categories
@@ -231,36 +225,6 @@ def evaluate(
         talk.say(line)
     rows = tables[by]
     console.show(_shown(rows) if format in ("table", "md") else rows, format, whole=whole_result)
-
-
-def _prompting(
-    prompt: str,
-    found: Any,
-    asked: tuple[Question, ...],
-    known: tuple[Question, ...],
-    shots: int | None,
-    templates: str | None,
-    seed: int,
-) -> dict[str, Any]:
-    """Return the options of `ask` that a prompt stands for; raise for those that it does not read."""
-    from assay import knowledge as room
-    from assay.errors import DataError
-
-    for option, value, reads in (("shots", shots, "few-shot"), ("templates", templates, "statement")):
-        if value is not None and prompt != reads:
-            raise DataError(f"{option} must be left out unless --prompt is {reads}; got {value!r}.")
-    if prompt == "few-shot":
-        return {
-            "prompting": "few-shot",
-            "shots": room.choose_shots(known, count=SHOTS if shots is None else shots, seed=seed),
-        }
-    if prompt == "statement":
-        own = None if templates is None else room.read_templates(templates)
-        said = room.templates_of(found, own)
-        for question in asked:
-            room.statements(question, said)
-        return {"prompting": "statement", "templates": said}
-    return {"prompting": "chat"}
 
 
 def _rows(results: Sequence[Outcome], kind: str) -> Rows:

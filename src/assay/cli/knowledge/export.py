@@ -6,7 +6,15 @@ from typing import Annotated
 
 from assay.cli import options
 from assay.cli.knowledge.models import SHOTS
-from assay.cli.knowledge.options import Aliases, Examples, FactsArgument, Shape, Shots, StatementTemplates
+from assay.cli.knowledge.options import (
+    Aliases,
+    AnswerTokens,
+    Examples,
+    FactsArgument,
+    Shape,
+    Shots,
+    StatementTemplates,
+)
 from assay.cli.options import DATA, METHOD, OUTPUT, flag
 
 
@@ -37,7 +45,7 @@ def knowledge_export(
     ] = None,
     templates: StatementTemplates = None,
     aliases: Aliases = "none",
-    max_tokens: Annotated[int, flag("--max-tokens", help="Of an answer, at most.", panel=METHOD)] = 16,
+    max_tokens: AnswerTokens = 16,
     shape: Shape = None,
     format: options.Format = "table",
     overwrite: options.Overwrite = False,

@@ -46,3 +46,20 @@ Examples = Annotated[
     str | None, flag("--train", help="few-shot only: facts to take examples from.", panel=DATA)
 ]
 Shots = Annotated[int | None, flag("--shots", help="few-shot only: examples from --train (4).", panel=METHOD)]
+Prompt = Annotated[
+    str,
+    flag(
+        "--prompt",
+        help="sft: the paper's; chat: the model's own chat template, also for the original; few-shot; statement.",
+        panel=METHOD,
+    ),
+]
+Rule = Annotated[
+    str,
+    flag(
+        "--rule",
+        help="When an output has the answer: contains, word, first, begins or exact.",
+        panel=METHOD,
+    ),
+]
+AnswerTokens = Annotated[int, flag("--max-tokens", help="Of an answer, at most.", panel=METHOD)]

@@ -23,7 +23,7 @@ from assay.weights.steps import Values, places_of, put, restored, shrunk
 
 Row = dict[str, Any]
 Measure = Callable[[State, Any, Path | None], Row]
-Items = ("answers", "losses")  # what a measure tells of each fact and text, kept in files of their own
+ITEMS = ("answers", "losses")  # what a measure tells of each fact and text, kept in files of their own
 
 
 def run_states(
@@ -229,7 +229,7 @@ def _plain(values: Iterable[float]) -> list[float | None]:
 
 def _keep(output: Path, state: State, row: Row) -> None:
     """Write what was measured; the state's own file last, since with it the state counts."""
-    for name in Items:
+    for name in ITEMS:
         if (items := row.pop(name, None)) is not None:
             (output / name).mkdir(exist_ok=True)
             write_lines(output / name / f"{state.name}.jsonl", items)
