@@ -139,23 +139,26 @@ def half_of_facts(parts: Floats, rights: Rights, category: int | str) -> float:
 
 
 def half_without(half: float, parts: Floats, groups: Ints) -> float:
-    """Return half of an interval over facts, less what Student's interval over seeds has already.
+    """Return half of an interval over facts, less what Student's interval over seeds has already: see `by_chance`."""
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    return float(np.sqrt(max(0.0, half**2 - z**2 * by_chance(parts, groups))))
 
-    Facts whose part differs from seed to seed by chance widen both. How much they do is left over in the table of
-    seeds (rows) and facts when the means of both are taken out, within each group of facts; so much is taken off here.
-    With one seed nothing is.
+
+def by_chance(parts: Floats, groups: Ints) -> float:
+    """Return the variance of a mean over seeds (rows) that comes from facts whose parts differ by chance in each.
+
+    Such facts widen the spread over seeds and the one over facts alike. Their share is what is left over in the table
+    of seeds and facts when the means of both are taken out, within each group of facts; of one seed it cannot be told,
+    and is 0.
     """
     seeds, variance = len(parts), 0.0
-    if seeds < 2:
-        return half
-    for group in np.unique(groups):
+    for group in np.unique(groups) if seeds > 1 else ():
         own = parts[:, groups == group]
         n = own.shape[1]
         if n > 1:
             rest = own - own.mean(axis=0) - own.mean(axis=1, keepdims=True) + own.mean()
             variance += n * float(np.square(rest).sum()) / ((seeds - 1) * (n - 1)) / seeds
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    return float(np.sqrt(max(0.0, half**2 - z**2 * variance)))
+    return variance
 
 
 def judged(low: float | None, high: float | None) -> Verdict:

@@ -119,25 +119,26 @@ def test_differences_and_intervals_by_hand() -> None:
     assert (energy["effect"], energy["chosen"], energy["n"]) == (50.0, True, 2)
     assert energy["verdict"] == "better"  # both runs alike: 2 of 4 facts, and nothing differs between draws
     weights = _one(group["differences"], how="equal weights", percent=20.0)
-    # draws on test are 50 and 25 in both runs, so that half of an interval over draws is beside
-    draws = T1 * np.std([50, 25], ddof=1) / np.sqrt(2)
-    assert weights["effect"] == 75 - 37.5
-    assert weights["high"] - weights["effect"] > draws
-    assert weights["verdict"] == "undecided"
+    assert (weights["effect"], weights["verdict"]) == (75 - 37.5, "undecided")
 
 
-def test_draws_of_their_own_are_in_the_spread_of_runs() -> None:
-    first, second = _by_hand(FIRST), _by_hand(SECOND, seed=1)
+def test_draws_that_runs_share_are_in_the_interval() -> None:
+    """Draws by energy are all right and all wrong: sd^2 5,000. Those by weights differ in one fact: by chance."""
+    turned = {"random-energy-20-s0": ("1110", "1111"), "random-energy-20-s1": ("0000", "0000")}
+    first, second = _by_hand(FIRST | turned), _by_hand(SECOND | turned, seed=1)
+
+    def half(runs: list[Run]) -> tuple[float, float]:
+        found = _one(_group(compare({"": runs}))["differences"], how="equal energy", percent=20.0)
+        return found["high"] - found["effect"], found["facts"]
+
+    shared, facts = half([first, second])  # both runs alike: no spread over them
+    assert shared == pytest.approx(np.hypot(facts, Z * np.sqrt((5000 + 0) / 2 / 2)), abs=1e-3)
     own = {
         name: row | {"seed": row["seed"] + 7} if row["kind"] == "random" else row
         for name, row in second.rows.items()
     }
-    found = _one(
-        _group(compare({"": [first, replace(second, rows=own)]}))["differences"],
-        how="equal weights",
-        percent=20.0,
-    )
-    assert found["high"] - found["effect"] == pytest.approx(found["facts"])  # both runs differ by the same
+    alone, facts = half([first, replace(second, rows=own)])
+    assert alone == pytest.approx(facts)  # the spread over runs would have it
 
 
 def test_one_run_has_an_interval_over_facts_alone() -> None:

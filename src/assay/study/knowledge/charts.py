@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.report.page import COLORS
+from assay.report.panels import GREY, framed, signed
 from assay.report.scatter import SYMBOLS
 from assay.study.effects import interval
 from assay.study.knowledge.claims import Claim
@@ -28,7 +29,6 @@ from assay.study.knowledge.tables import (
 
 CHANGES = {"kept": "#009E73", "lost": "#D55E00", "gained": "#56B4E9", "never": "#9a9a9a"}
 DIVERGING = ((0, "#b2182b"), (0.25, "#ef8a62"), (0.5, "#f4f4f2"), (0.75, "#67a9cf"), (1, "#2166ac"))
-GREY = "#888888"
 
 
 def effects(found: Sequence[Claim]) -> Any:
@@ -77,7 +77,7 @@ def effects(found: Sequence[Claim]) -> Any:
     figure.update_xaxes(zeroline=True, zerolinewidth=2, zerolinecolor=GREY)
     figure.update_xaxes(title_text="points, positive as claimed", row=len(names), col=1)
     figure.update_layout(scattermode="group")
-    _framed(figure, height)
+    framed(figure, height)
     return figure
 
 
@@ -142,7 +142,7 @@ def over_examples(result: Result, panels: Sequence[tuple[str, Value, Mapping[str
         range=[math.log10(end) for end in ends],
     )  # fmt: skip
     figure.update_xaxes(title_text="examples (log scale)", row=len(panels), col=1)
-    _framed(figure, 110 + 320 * len(panels))
+    framed(figure, 110 + 320 * len(panels))
     return figure
 
 
@@ -185,7 +185,7 @@ def bin_map(rows: Sequence[Row], tests: Sequence[str], base: Row | None, columns
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_xaxes(title_text="test bin", row=len(tests), col=1)
     figure.update_yaxes(type="category", autorange="reversed", showgrid=False, title_text="trained on")
-    _framed(figure, 110 + (70 + 44 * len(rows)) * len(tests))
+    framed(figure, 110 + (70 + 44 * len(rows)) * len(tests))
     return figure
 
 
@@ -226,7 +226,7 @@ def against(result: Result, kinds: Mapping[str, Value], test: str) -> Any:
         )  # fmt: skip
     figure.update_xaxes(title_text="nats", row=len(kinds), col=1)
     figure.update_yaxes(title_text=f"{test}, percent right")
-    _framed(figure, 110 + 320 * len(kinds))
+    framed(figure, 110 + 320 * len(kinds))
     return figure
 
 
@@ -254,7 +254,7 @@ def changes(rows: Sequence[Row], tests: Sequence[str]) -> Any:
     figure.update_xaxes(range=[0, 100])
     figure.update_xaxes(title_text="percent of the facts of a test bin", row=len(tests), col=1)
     figure.update_layout(barmode="stack", bargap=0.25)
-    _framed(figure, 130 + 19 * len(rows))
+    framed(figure, 130 + 19 * len(rows))
     return figure
 
 
@@ -273,15 +273,6 @@ def _styled(trained: int | str, named: set[str]) -> dict[str, Any]:
     }
 
 
-def _framed(figure: Any, height: float) -> None:
-    """Set the height; put panels' titles at their left, where a narrow page shows them, and the legend above them."""
-    top, bottom = 76, 54
-    figure.update_annotations(x=0, xanchor="left", font_size=13)
-    figure.update_layout(
-        height=height, margin={"t": top, "b": bottom}, legend_y=1 + 24 / (height - top - bottom)
-    )
-
-
 def _over(row: Row, rows: Sequence[Row], base: Row | None, name: str) -> float | None:
     """Return a value of a row less that of the base, or less the rows' mean."""
     other = base[name] if base is not None else mean(one[name] for one in rows if one[name] is not None)
@@ -292,8 +283,3 @@ def _two(value: float | None, difference: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.1f}" + ("" if difference is None else f"<br>{signed(difference)}")
-
-
-def signed(value: float, decimals: int = 1) -> str:
-    """Return a number with its sign; 0 has none."""
-    return f"{value:+.{decimals}f}" if round(value, decimals) else f"{0:.{decimals}f}"

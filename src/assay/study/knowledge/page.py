@@ -7,8 +7,9 @@ from statistics import median
 from typing import Any
 
 from assay.report import Section
+from assay.report.panels import between, signed
 from assay.study.knowledge import published
-from assay.study.knowledge.charts import CHANGES, against, bin_map, changes, effects, over_examples, signed
+from assay.study.knowledge.charts import CHANGES, against, bin_map, changes, effects, over_examples
 from assay.study.knowledge.claims import Claim, common_size
 from assay.study.knowledge.tables import (
     BINS,
@@ -335,9 +336,7 @@ def _explained(found: Sequence[Claim]) -> Section:
 
 def _interval_of(effect: float, low: float | None, high: float | None, unit: str) -> tuple[str, str]:
     decimals = 1 if unit == "points" else 2
-    if low is None or high is None:
-        return signed(effect, decimals), "–"
-    return signed(effect, decimals), f"{signed(low, decimals)} to {signed(high, decimals)}"
+    return signed(effect, decimals), between(low, high, decimals)
 
 
 def _beside_the_paper(result: Result) -> list[Section]:

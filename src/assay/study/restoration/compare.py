@@ -13,16 +13,16 @@ import numpy as np
 
 from assay import _check
 from assay.errors import DataError
-from assay.knowledge.intervals import Floats
+from assay.knowledge.intervals import Floats, Ints
 from assay.study.effects import (
     CONFIDENCE,
     Effect,
     Rights,
     Seeds,
+    by_chance,
     effect_over,
     half_of_facts,
     half_without,
-    interval,
     mean_of,
     minus,
 )
@@ -36,11 +36,13 @@ At = Mapping[int, Key]  # a state for each run
 Half = Callable[[Floats], float]
 
 DEV, TEST = "dev", "test"
+_NONE = np.empty(0, dtype=np.int64)
 TUNED, SCOPE, ORIGINAL = ("tuned", "", None, None), ("scope", "", None, None), ("original", "", None, None)
 BASELINES = {"tuned": TUNED, "scope": SCOPE, "original": ORIGINAL}
 ORDER = ("random", "shrink", *(name for name in RANKINGS if name != "random"), "bottom")
 HELD = ("weights", "changed", "relative", "absolute", "energy")
 WEIGHTS, ENERGY, CHOSEN = "equal weights", "equal energy", "each at its own percent"
+RESTORED = "restored"  # against the tuned model itself
 BY = {WEIGHTS: "weights", ENERGY: "energy"}
 SAID = {"holds": "better", "does not hold": "worse", "undecided": "undecided"}
 UNITS = {"macro": "points", "micro": "points", "loss": "nats"}
@@ -49,14 +51,15 @@ METRICS = ("macro", "micro", "loss")
 
 @dataclass(frozen=True, slots=True)
 class _Measure:
-    """How states are valued. `value`: of a run's state on a set, then what each fact or text adds, better upwards.
+    """How states are valued. `value`: of a run's state on a set, then what each fact or text adds.
 
-    `half`: of an interval over the facts or texts of a set. `sets`: those that are reported. `choose`: the set that
-    percents are chosen on, None: by the other runs. `sign` is -1 where less is better.
+    `half`: of an interval over the facts or texts of a set; `strata`: the bin of each. `sets`: those that are reported.
+    `choose`: the set that percents are chosen on, None: by the other runs. `sign` is -1 where less is better.
     """
 
     value: Callable[[Run, str, str], Floats]
     half: Callable[[str], Half | None]
+    strata: Callable[[str], Ints]
     sets: tuple[str, ...]
     choose: str | None
     sign: int
@@ -84,6 +87,7 @@ class _Group:
         self.names: dict[Key, dict[int, list[str]]] = {}
         self.texts = texts
         self._values: dict[tuple[Key, int, str], list[Floats]] = {}
+        self._draws: dict[str, float] = {}
         for number, run in self.runs.items():
             for name, row in sorted(run.rows.items(), key=lambda item: (item[1].get("seed") or 0, item[0])):
                 self.names.setdefault(key_of(row), {}).setdefault(number, []).append(name)
@@ -123,17 +127,36 @@ class _Group:
         return _Difference(minus(self.seeds(upper, on), self.seeds(lower, on)), draws, self.measure.half(on))
 
     def _half_of_draws(self, at: At, on: str) -> float:
-        """Return half of the interval over draws of a random choice; 0 where runs have draws of their own."""
-        own = {number: self.draws(key, number, on) for number, key in at.items()}
-        count = min(map(len, own.values()))
-        seeds = {
-            tuple(self.runs[number].rows[name].get("seed") for name in self.names[key][number])
-            for number, key in at.items()
-        }
-        if count < 2 or len(seeds) > 1:
+        """Return half of the interval over draws of a random choice; 0 where the spread over runs has it."""
+        draws = min(len(self.names[key][number]) for number, key in at.items())
+        if {key[0] for key in at.values()} != {"random"} or draws < 2 or not self._shares_draws():
             return 0.0
-        bounds = interval([float(np.mean([one[d][0] for one in own.values()])) for d in range(count)])
-        return 0.0 if bounds is None else (bounds[1] - bounds[0]) / 2
+        z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+        return float(z * np.sqrt(self._variance_of_draws(on) / draws))
+
+    def _shares_draws(self) -> bool:
+        """Return whether all runs have the same seeds of draws, or there is one."""
+        return (
+            len(
+                {tuple(sorted({r.get("seed") or 0 for r in run.rows.values()})) for run in self.runs.values()}
+            )
+            == 1
+        )
+
+    def _variance_of_draws(self, on: str) -> float:
+        """Return how much draws differ but for chance in each fact, pooled over all random states."""
+        if on not in self._draws:
+            found = []
+            for key, own in self.names.items():
+                count = min(map(len, own.values()))
+                if key[0] == "random" and count > 1:
+                    drawn = [self.draws(key, number, on)[:count] for number in own]
+                    table = np.mean(drawn, axis=0)
+                    found.append(
+                        table[:, 0].var(ddof=1) - count * by_chance(table[:, 1:], self.measure.strata(on))
+                    )
+            self._draws[on] = max(0.0, float(np.mean(found))) if found else 0.0
+        return self._draws[on]
 
 
 def key_of(row: Mapping[str, Any]) -> Key:
@@ -172,8 +195,9 @@ def compare(
         - ``states``: a row a state, its value on each set (mean over runs and draws), sd over runs, and its gain over
           the tuned model with an interval; percent of the sums that are set back; ``loss`` on other text;
         - ``choices``: for each ranking the percent that is best on dev, and what it is elsewhere;
-        - ``differences``: the reference less each other ranking, at equal percents of weights, at equal energy, and
-          each at its own percent; ``chosen`` are those at the percent that was chosen for the reference;
+        - ``differences``: the reference less the tuned model, and less each other ranking, at equal percents of
+          weights, at equal energy, and each at its own percent; ``chosen`` are those at the percent that was chosen
+          for the reference;
         - ``parts``: layers and modules that are set back whole, less the tuned model, and less as many weights
           anywhere.
 
@@ -195,8 +219,9 @@ def compare(
     Intervals of 95 %: the same facts in both states of a run, one difference a run, half of the width sqrt(a^2 + b^2 +
     c^2). a: Student's over runs (seeds of fine-tuning). b: 1.96 standard errors over facts within each bin, or over
     texts, of the difference averaged over runs, less what is in a already (`assay.study.effects.half_without`). c:
-    Student's over draws of random choices, where runs share the seeds of draws; with seeds of their own a has it, and
-    one draw has none. With one run a is left out: the interval is for other facts, not for another fine-tuning. An
+    1.96 standard errors over draws of random choices, pooled over random states, where runs share the seeds of draws;
+    with seeds of their own a has it, and of one draw it cannot be told. With one run a is left out: the interval is
+    for other facts, not for another fine-tuning. An
     interval is of the percent that was chosen: that dev may choose another adds nothing. Nothing is corrected for the
     number of intervals.
 
@@ -255,6 +280,7 @@ def _measured(runs: Sequence[Run], metric: str, lower_is_better: bool) -> _Measu
         return _Measure(
             accuracy,
             lambda on: partial(_half_of_facts, rights=rights[on], category=metric),
+            lambda on: rights[on].bins,
             tuple(on for on in own if on != DEV),
             DEV if DEV in own else None,
             1,
@@ -266,6 +292,7 @@ def _measured(runs: Sequence[Run], metric: str, lower_is_better: bool) -> _Measu
         return _Measure(
             lambda run, name, on: loss_of(*(one[taken[on]] for one in run.losses[name])),
             lambda on: partial(half_of_texts, tokens=tokens[taken[on]]),
+            lambda on: np.zeros(int(taken[on].sum()), dtype=np.int64),
             (TEST,),
             DEV,
             -1,
@@ -278,7 +305,7 @@ def _measured(runs: Sequence[Run], metric: str, lower_is_better: bool) -> _Measu
     def number(run: Run, name: str, on: str) -> Floats:
         return np.array([run.rows[name]["numbers"][metric]], dtype=float)
 
-    return _Measure(number, lambda on: None, ("all",), None, -1 if lower_is_better else 1)
+    return _Measure(number, lambda on: None, lambda on: _NONE, ("all",), None, -1 if lower_is_better else 1)
 
 
 def _answered(runs: Sequence[Run]) -> dict[str, Any]:
@@ -399,9 +426,13 @@ def _of_texts(runs: Sequence[Run]) -> _Group | None:
     _texts(runs)
     tokens = runs[0].losses["tuned"][0]
     half = partial(half_of_texts, tokens=tokens)
+    strata = np.zeros(len(tokens), dtype=np.int64)
     return _Group(
-        runs, _Measure(lambda run, name, on: loss_of(*run.losses[name]), lambda on: half, ("",), None, 1)
-    )
+        runs,
+        _Measure(
+            lambda run, name, on: loss_of(*run.losses[name]), lambda on: half, lambda on: strata, ("",), None, 1
+        ),
+    )  # fmt: skip
 
 
 def _loss(group: _Group, at: At) -> Row:
@@ -462,7 +493,7 @@ def _chosen(group: _Group, kind: str, at: At) -> Row:
     row: Row = {
         "ranking": kind,
         "by": None if one is None or one == TUNED else one[1],
-        "percent": None if one is None else one[2] or 0.0,
+        "percent": _percent(at),
         "weights": _mean(_undone(group, key, "weights") for key in keys),
         "energy": _mean(_undone(group, key, "energy") for key in keys),
         "candidates": len(options),
@@ -499,6 +530,16 @@ def _differences(
         (key for key in group.names if key[0] == reference and key[3] is None), key=lambda key: key[2] or 0.0
     )
     rows = []
+
+    def add(on: str, against: str, how: str, percent: float | None, upper: At, lower: At) -> None:
+        difference = group.difference(upper, lower, on)
+        row: Row = {"on": on, "against": against, "how": how, "percent": percent}
+        rows.append(row | {"chosen": upper == own} | _numbers(difference))
+        if upper == own and difference is not None:
+            kept.setdefault((on, against, how), []).append(difference)
+
+    for on in group.measure.sets:
+        add(on, "tuned", RESTORED, _percent(own), own, group.everywhere(TUNED))
     for on, against in product(group.measure.sets, others):
         pairs = dict[tuple[str, float | None], tuple[At, At]]()
         for how, by in BY.items():
@@ -508,16 +549,17 @@ def _differences(
                     n: key if key == TUNED else (against, by, key[2], None) for n, key in upper.items()
                 }
                 if all(key in group.names for key in lower.values()):
-                    percents = {key[2] or 0.0 for key in upper.values()}
-                    pairs[how, percents.pop() if len(percents) == 1 else None] = (upper, lower)
-        pairs[CHOSEN, None] = (own, chosen[against])
+                    pairs[how, _percent(upper)] = (upper, lower)
         for (how, percent), (upper, lower) in pairs.items():
-            difference = group.difference(upper, lower, on)
-            row: Row = {"on": on, "against": against, "how": how, "percent": percent}
-            rows.append(row | {"chosen": upper == own} | _numbers(difference))
-            if upper == own and difference is not None:
-                kept.setdefault((on, against, how), []).append(difference)
+            add(on, against, how, percent, upper, lower)
+        add(on, against, CHOSEN, _percent(own), own, chosen[against])
     return rows
+
+
+def _percent(at: At) -> float | None:
+    """Return the percent of a state that all runs are in; None where they are in several."""
+    percents = {key[2] or 0.0 for key in at.values()}
+    return percents.pop() if len(percents) == 1 else None
 
 
 def _numbers(difference: _Difference | None) -> Row:
