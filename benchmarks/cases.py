@@ -21,6 +21,7 @@ from benchmarks.pruning import ner_near, ner_prune, ner_strategies
 from benchmarks.timing import floor, timed
 from benchmarks.vectors import clusters, pool
 from benchmarks.weights import weights_official, weights_restore
+from benchmarks.weights_null import weights_null
 
 
 def plain_greedy() -> list[dict]:
@@ -243,5 +244,6 @@ CASES = {
         knowledge_throughput,
         weights_restore,
         weights_official,
+        weights_null,
     )
 } | LARGE

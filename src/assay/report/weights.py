@@ -22,16 +22,22 @@ SHARES = (
     "The top percent of weights by the ranking, and how much of all change they hold. d is tuned less original, r is "
     "|d| / (|p| + 1e-8). Divided by weights p near zero, r is huge for a few of them whatever training did: a large "
     "share of sum r says how wide the weights are and what the 1e-8 is. Read a line only against the lines of chance, "
-    "where changes do not look at the weights; sum d^2 has no such excess.\n\n"
-    "Shuffled keeps every change and its matrix. Drawn is Gaussian, as large on average, and rounded to the type that "
-    "the tuned model is stored in: in bf16 and fp16 small changes of large weights are lost, which shuffling cannot "
-    "undo, so there the drawn one is the fair one."
+    "where changes do not look at the weights; sum d^2 has no such excess."
 )
+FAIR = {
+    "shuffled": "Compare with chance, shuffled: every change stays in its matrix, at another weight. Drawn changes are "
+    "Gaussian, as large on average, and differ by the shape of real ones, which Adam makes nearly equal in size.",
+    "drawn": "The tuned model is stored in bf16 or fp16, where small changes of large weights are lost. Compare with "
+    "chance, drawn: Gaussian changes, as large on average, rounded as the model is stored. Shuffling gives steps of "
+    "large weights to small ones, so that its lines are too high.",
+}
 WHERE = (
     "Enrichment: the part that a module of a layer has of the selected weights, over its part of all weights. 1 is as "
-    "if drawn at random. Weights that are smaller, or changes that are larger, raise it: what chance gives stands "
-    "beside it."
+    "if drawn at random. Weights that are smaller, or changes that are larger, raise it without any training"
 )
+SHOWN = (
+    "unchanged", "relative", "absolute", "scaled", "signed", "norm_ratio", "share_relative", "share_squared"
+)  # fmt: skip
 
 
 def weights_sections(result: Mapping[str, Any]) -> list[Section]:
@@ -43,25 +49,35 @@ def weights_sections(result: Mapping[str, Any]) -> list[Section]:
         What `assay weights diff` writes as diff.json.
     """
     shares: Sequence[Row] = result["shares"]
-    percent = result["middle_percent"]
+    percent, fair, chance = result["middle_percent"], result["fair"], result["draws"] > 0
+    zero = next((row for row in result["magnitudes"] if not row["from"]), {"original": 0, "change": 0})
     out = [
         Section("In short", text="\n\n".join(result["said"])),
-        Section("Shares against chance", text=SHARES, figure=_curves(shares)),
+        Section(
+            "Shares against chance",
+            text=SHARES + (f"\n\n{FAIR[fair]}" if chance else ""),
+            figure=_curves(shares, fair),
+        ),
         Section(
             "Shares in percent",
-            text="sd: over the draws of chance. Formulas take the weights as Gaussian with the measured sigma, "
-            f"{result['sigma']:.3g}.",
+            text="sd: over the draws of chance. gaussian and constant: formulas, for weights of the sizes that there "
+            f"are (root mean square {result['sigma']:.3g}) and changes of that kind, with no rounding.",
             table=shares,
-            decimals=2,
+            decimals=3,
         ),
         Section(
             f"Where the top {percent:g} % are",
-            text=WHERE,
-            figure=_map(result["enrichment"]["cell"], percent, result["draws"] > 0),
+            text=WHERE + (f": on the right it is divided by that of chance ({fair})." if chance else "."),
+            figure=_map(result["enrichment"]["cell"], percent, fair if chance else None),
         ),
         Section(
             "How large weights and changes are",
-            text="Weights counted by factors of two of |p| and of |d|; zeros are left out.",
+            text="Weights counted by factors of two of |p| and of |d|. Left out: "
+            + " and ".join(
+                f"{zero[name]:,} {said} of 0"
+                for name, said in (("original", "weights"), ("change", "changes"))
+            )
+            + ".",
             figure=_magnitudes(result["magnitudes"]),
         ),
     ]
@@ -75,31 +91,38 @@ def weights_sections(result: Mapping[str, Any]) -> list[Section]:
 
 
 _LEGEND = (
-    "Enrichment as above, with chance, shuffled and drawn. Means a weight: relative of r, absolute of |d|, scaled of "
+    "Enrichment as above, with chance and its sd over draws. Means a weight: relative of r, absolute of |d|, scaled of "
     "|d| in standard deviations of its tensor's original weights, signed of d. unchanged and share_*: percent. "
-    "norm_ratio: norm of d over that of p. largest: |d|."
+    "norm_ratio: norm of d over that of p. More columns, and other percents, are in the tables beside this page."
 )
 
 
 def _with_enrichment(result: Mapping[str, Any], by: str) -> list[dict[str, Any]]:
     """Return the rows of a grouping with the enrichment at the middle percent."""
+    fair = result["fair"]
     found = {row[by]: row for row in result["enrichment"][by] if row["percent"] == result["middle_percent"]}
     return [
-        {by: row[by], "weights": row["weights"]}
-        | {name: found[row[by]][name] for name in ("enrichment", "shuffled", "drawn")}
-        | row
+        {
+            by: row[by],
+            "weights": row["weights"],
+            "enrichment": found[row[by]]["enrichment"],
+            "chance": found[row[by]][fair],
+            "sd": found[row[by]][f"{fair}_sd"],
+        }
+        | {name: row[name] for name in SHOWN}
         for row in result["by"][by]
     ]
 
 
-def _curves(shares: Sequence[Row]) -> Any:
+def _curves(shares: Sequence[Row], fair: str) -> Any:
     """Return a figure of shares over percents, a panel a sum."""
     from plotly.subplots import make_subplots
 
     figure = make_subplots(rows=1, cols=3, subplot_titles=SUMS, shared_yaxes=True, horizontal_spacing=0.03)
     for at, of in enumerate(SUMS, 1):
         rows = [row for row in shares if row["of"] == of]
-        for name, (said, color, dash) in LINES.items():
+        for name in sorted(LINES, key=lambda name: (name != "share", name != fair)):
+            said, color, dash = LINES[name]
             values = [row[name] for row in rows]
             if all(value is None for value in values):
                 continue
@@ -110,7 +133,7 @@ def _curves(shares: Sequence[Row]) -> Any:
                 legendgroup=name,
                 showlegend=at == 1,
                 mode="lines+markers" if name == "share" else "lines",
-                line={"color": color, "dash": dash, "width": 3 if name == "share" else 2},
+                line={"color": color, "dash": dash, "width": 3 if name in ("share", fair) else 1.5},
                 hovertemplate=f"top %{{x:g}} %: %{{y:.2f}} % of {plain(of)}<extra>{plain(said)}</extra>",
                 row=1,
                 col=at,
@@ -124,8 +147,8 @@ def _curves(shares: Sequence[Row]) -> Any:
     return figure
 
 
-def _map(cells: Sequence[Row], percent: float, chance: bool) -> Any:
-    """Return heat maps of layer x module, measured and of chance, in factors of two around 1."""
+def _map(cells: Sequence[Row], percent: float, fair: str | None) -> Any:
+    """Return heat maps of layer x module, measured and over chance, in factors of two around 1."""
     import math
 
     from plotly.subplots import make_subplots
@@ -133,14 +156,20 @@ def _map(cells: Sequence[Row], percent: float, chance: bool) -> Any:
     own = [row for row in cells if row["percent"] == percent]
     layers = list(dict.fromkeys(_layer(row) for row in own))
     modules = list(dict.fromkeys(row["module"] for row in own))
-    panels = {"enrichment": "measured"} | ({"drawn": "chance (drawn)"} if chance else {})
-    values = {name: {(_layer(row), row["module"]): row[name] for row in own} for name in panels}
+    values = {"measured": {(_layer(row), row["module"]): row["enrichment"] for row in own}}
+    if fair is not None:
+        values[f"over chance ({fair})"] = {
+            (_layer(row), row["module"]): row["enrichment"] / row[fair]
+            if row[fair] and row["enrichment"] is not None
+            else None
+            for row in own
+        }
     logs = [abs(math.log2(v)) for panel in values.values() for v in panel.values() if v]
     most = max([0.25, *logs])
     figure = make_subplots(
         rows=1,
-        cols=len(panels),
-        subplot_titles=list(panels.values()),
+        cols=len(values),
+        subplot_titles=list(values),
         shared_yaxes=True,
         horizontal_spacing=0.03,
     )
@@ -160,7 +189,7 @@ def _map(cells: Sequence[Row], percent: float, chance: bool) -> Any:
             xgap=1,
             ygap=1,
             hoverongaps=False,
-            hovertemplate=f"layer %{{y}}, %{{x}}: %{{text}}<extra>{panels[name]}</extra>",
+            hovertemplate=f"layer %{{y}}, %{{x}}: %{{text}}<extra>{name}</extra>",
             row=1,
             col=at,
         )

@@ -73,8 +73,8 @@ def write_deltas(
     tuned = pair.tuned
     if not isinstance(tuned, Checkpoint):
         raise DataError(
-            f"tuned must be a whole model for a delta; {tuned.path} is an adapter. Restore 0 percent of it, and give "
-            "the model that this writes."
+            f"tuned must be a whole model for a delta; {tuned.path} is an adapter. Merge it with: assay weights "
+            f"restore {pair.original.path} {tuned.path} --percent 0 -o merged, and give merged/percent-0 in its place."
         )
     names = [f"percent-{percent:g}.safetensors" for percent in selection.percents]
     if len(set(names)) < len(names):

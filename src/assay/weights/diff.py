@@ -15,7 +15,7 @@ from assay.weights.change import Change, changes, grouped
 from assay.weights.checkpoint import Checkpoint
 from assay.weights.null import CHANGES, beginnings, null_shares
 from assay.weights.pair import Match, Pair
-from assay.weights.ranking import Chunk
+from assay.weights.ranking import EPSILON, Chunk
 from assay.weights.redrawn import NULLS, drawn_spread, redrawn
 from assay.weights.regions import Place
 from assay.weights.shares import Tally, enrichment, tally
@@ -34,7 +34,8 @@ class Diff:
     `nulls` has, under the names of `NULLS`, a tally for each draw. `magnitudes` (2, 256) counts |p| and |d| by their
     binary exponent: row 0 p, row 1 d; column 0 is zero (and what float32 has below 2^-126), column e >= 1 is from
     2^(e - 127) to twice that. `sizes` (1024,) counts |p| as `null_shares` takes it. `sigma`, root mean square of the
-    original weights: their standard deviation about zero.
+    original weights: their standard deviation about zero. `zeros`: how many of these are 0, and their part of sum r, 0
+    to 1. `fair`: which of `NULLS` to compare with; shuffled where tuned weights have all bits of float32, else drawn.
     """
 
     ranking: str
@@ -45,6 +46,8 @@ class Diff:
     magnitudes: NDArray[np.int64]
     sizes: NDArray[np.int64]
     sigma: float
+    zeros: tuple[int, float]
+    fair: str
 
     def share_rows(self) -> list[Row]:
         """Return a row a sum and percent: what the top percent of weights holds of it, and what the nulls say.
@@ -110,7 +113,7 @@ class Diff:
         """Return a row a group of tensors and percent: its part of the selection over its part of the weights.
 
         `by`: one of `BY`, or cell, a layer's module. taken: weights; enrichment: 1 as if drawn at random; shuffled and
-        drawn: that of the nulls, means over draws; None where nothing is taken.
+        drawn: that of the nulls, means over draws, with their sd; None where nothing is taken.
         """
         names = [str(name) for name in self.tally.groups]
         key = _key(self.places, by)
@@ -125,15 +128,15 @@ class Diff:
             return taken, size
 
         taken, size = summed(self.tally)
-        nulls = {
-            how: np.mean([summed(one)[0] for one in told], axis=0) for how, told in self.nulls.items() if told
-        }
+        nulls = {how: [summed(one)[0] for one in told] for how, told in self.nulls.items()}
         rows = []
         for j, percent in enumerate(self.tally.percents):
-            ratios = {"enrichment": enrichment(taken[:, j], size)} | {
-                how: enrichment(nulls[how][:, j], size) if how in nulls else np.full(len(size), np.nan)
-                for how in NULLS
-            }
+            ratios = {"enrichment": enrichment(taken[:, j], size)}
+            for how in NULLS:
+                draws = np.array([enrichment(one[:, j], size) for one in nulls.get(how, [])])
+                nothing = np.full(len(size), np.nan)
+                ratios[how] = draws.mean(axis=0) if len(draws) else nothing
+                ratios[f"{how}_sd"] = draws.std(axis=0, ddof=1) if len(draws) > 1 else nothing
             for at, group in enumerate(groups):
                 named: Row = (
                     {"layer": group[0], "module": group[1]} if isinstance(group, tuple) else {by: group}
@@ -206,8 +209,8 @@ def diff(
 
     magnitudes: dict[str, NDArray[np.int64]] = {}
     bits: dict[str, NDArray[np.uint32]] = {}
-    sizes = np.zeros(1024, np.int64)
-    moved = changes(_watched(pair, magnitudes, sizes, bits))
+    sizes, zeros = np.zeros(1024, np.int64), np.zeros(2)
+    moved = changes(_watched(pair, magnitudes, sizes, zeros, bits))
     step()
     dtypes = {match.name: _dtype(pair, match, bits[match.name][1]) for match in pair.matches}
     spreads = {
@@ -239,16 +242,32 @@ def diff(
     size, squares = sum(one.size for one in moved.values()), sum(one.original for one in moved.values())
     places = {match.name: match.place for match in pair.matches}
     counts = np.sum(list(magnitudes.values()), axis=0)
-    return Diff(ranking, places, moved, real, nulls, counts, sizes, math.sqrt(squares / size))
+    relative = sum(one.relative for one in moved.values())
+    return Diff(
+        ranking=ranking,
+        places=places,
+        changes=moved,
+        tally=real,
+        nulls=nulls,
+        magnitudes=counts,
+        sizes=sizes,
+        sigma=math.sqrt(squares / size),
+        zeros=(int(zeros[0]), float(zeros[1] / EPSILON / relative) if relative else 0.0),
+        fair="shuffled" if set(dtypes.values()) == {"F32"} else "drawn",
+    )
 
 
 def _watched(
     pair: Pair,
     magnitudes: dict[str, NDArray[np.int64]],
     sizes: NDArray[np.int64],
+    zeros: NDArray[np.float64],
     bits: dict[str, NDArray[np.uint32]],
 ) -> Iterator[Chunk]:
-    """Yield the chunks of a pair; of each tensor count exponents of |p| and |d|, and note which bits p and s use."""
+    """Yield the chunks of a pair; of each tensor count exponents of |p| and |d|, and note which bits p and s use.
+
+    To `zeros` is added how many of p are 0, and their |d|.
+    """
     for chunk in pair.chunks():
         name, _, p, s = chunk
         counts = magnitudes.setdefault(name, np.zeros((2, 256), dtype=np.int64))
@@ -256,6 +275,9 @@ def _watched(
         with np.errstate(over="ignore", invalid="ignore"):
             of_p, of_d = beginnings(p), beginnings(s - p)
         sizes += of_p
+        if of_p[0]:
+            at = p == 0
+            zeros += np.count_nonzero(at), np.abs(s[at]).sum(dtype=np.float64)
         counts += np.stack([of_p, of_d]).reshape(2, 256, 4).sum(axis=2)
         for side, values in enumerate((p, s)):
             used[side] |= np.bitwise_or.reduce(values.view(np.uint32))

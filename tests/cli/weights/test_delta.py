@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 
 from tests.cli.conftest import Assay, files_in
-from tests.weights.made import llama_arrays, write_model
+from tests.weights.made import llama_arrays, write_floats, write_model
 
 
 def test_there_and_back(assay: Assay, tmp_path: Path) -> None:
@@ -45,3 +46,19 @@ def test_there_and_back(assay: Assay, tmp_path: Path) -> None:
     assert files_in(tmp_path / "wrong") == set()
     done = assay(*run, "--delta", "--shrink", "-o", "no")
     assert (done.code, "--delta must not be given with --shrink" in done.err) == (2, True)
+
+
+def test_a_delta_of_an_adapter_says_how_to_merge_it(assay: Assay, tmp_path: Path) -> None:
+    write_model(tmp_path / "p", llama_arrays())
+    name = "base_model.model.model.layers.1.self_attn.v_proj.lora_"
+    write_floats(
+        tmp_path / "lora" / "adapter_model.safetensors",
+        {f"{name}A.weight": np.ones((1, 4), "f4"), f"{name}B.weight": np.ones((4, 1), "f4")},
+    )
+    (tmp_path / "lora" / "adapter_config.json").write_text('{"r": 1, "lora_alpha": 0.01}')
+    done = assay("weights", "restore", "p", "lora", "--percent", "5", "--delta", "-o", "out")
+    assert done.code == 2
+    [said] = re.findall("assay (weights restore .*), and give merged/percent-0 in its place", done.err)
+    assert assay(*said.split()).code == 0
+    done = assay("weights", "restore", "p", "merged/percent-0", "--percent", "5", "--delta", "-o", "out")
+    assert (done.code, files_in(tmp_path / "out")) == (0, {"manifest.json", "percent-5.safetensors"})

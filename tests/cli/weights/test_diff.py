@@ -70,7 +70,7 @@ def test_what_is_written_is_what_was_found_and_replays(assay: Assay, tmp_path: P
 
 @pytest.mark.usefixtures("models")
 def test_no_share_of_sum_r_is_said_without_chance(assay: Assay) -> None:
-    for more, chance in (((), "drawn"), (("--draws", 1), "drawn"), (("--draws", 0), "gaussian")):
+    for more, chance in (((), "shuffled"), (("--draws", 1), "shuffled"), (("--draws", 0), "gaussian")):
         done = assay("weights", "diff", "p", "s", "--percent", 20, *more)
         assert done.code == 0, done.err
         [said] = [line for line in done.err.splitlines() if "sum r" in line]

@@ -65,12 +65,18 @@ def test_what_is_written_replays_resumes_and_is_replaced(assay: Assay, tmp_path:
     ).read_bytes()
     done = assay(*run, "--percent", "20", "--resume")
     assert done.err.splitlines()[-1].startswith(
-        "error: out/percent-20 must be of the same run to go on with; among is 'changed', not 'all'."
+        "error: out/percent-0 must be of the same run to go on with; among is 'changed', not 'all'."
     )
+    # the manifest of what was gone on with tells of all models, so that it repeats them all, and all are replaced
+    all_of = {f"percent-{percent}" for percent in (0, 10, 20, 40, 100)}
+    assert files_in(tmp_path / "out") == {"manifest.json", *all_of}
+    manifest = read(tmp_path / "out" / "manifest.json")
+    assert manifest["parameters"]["percent"] == "0,10,20,40,100"
+    assert {name.partition("/")[0] for name in manifest["outputs"]} == all_of
+    assert [row["percent"] for row in manifest["results"]] == [0, 10, 20, 40, 100]
     done = assay(*run, "--percent", "5", "--overwrite")
     assert done.code == 0, done.err
-    # what no manifest lists any more stays
-    assert files_in(tmp_path / "out") == {"manifest.json", "percent-0", "percent-5", "percent-100"}
+    assert files_in(tmp_path / "out") == {"manifest.json", "percent-5"}
 
 
 @pytest.mark.usefixtures("models")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, Any]]
 SHOWN = ("percent", "tensor", "layer", "module", "region")
-BESIDE = ("enrichment", "shuffled", "drawn")
+BESIDE = ("enrichment", "shuffled", "shuffled_sd", "drawn", "drawn_sd")
 
 
 def weights_diff(
@@ -56,9 +56,9 @@ def weights_diff(
     """Compare two models weight by weight: which moved, how far, what the top percents hold, and what chance would.
 
     Percents are of parameters, of sum r, sum |d| and sum d^2; d is tuned less original, r is |d| / (|p| + 1e-8). A
-    large share of sum r is no finding: chance has it too. shuffled puts the changes of each matrix in another order;
-    drawn makes Gaussian ones, stored as the tuned model is; gaussian and constant are formulas. Models are streamed:
-    memory does not grow with them.
+    large share of sum r is no finding: chance has it too. shuffled puts the changes of each matrix in another order:
+    compare with it in fp32. drawn makes Gaussian ones, stored as the tuned model is: compare with it in bf16 and fp16.
+    gaussian and constant are formulas. Models are streamed: memory does not grow with them.
     """
     given = dict(locals())
     from assay import _check
@@ -139,7 +139,9 @@ def _result(found: Diff, pair: Pair, draws: int, percents: Sequence[float]) -> d
         },
         "total": total,
         "sigma": found.sigma,
-        "said": _said(shares, total),
+        "zeros": {"weights": found.zeros[0], "share_relative": 100 * found.zeros[1]},
+        "fair": found.fair,
+        "said": _said(found, shares, total),
         "shares": shares,
         "middle_percent": percents[len(percents) // 2],
         "by": {by: found.rows(by) for by in BY},
@@ -148,7 +150,7 @@ def _result(found: Diff, pair: Pair, draws: int, percents: Sequence[float]) -> d
     }
 
 
-def _said(shares: Rows, total: Mapping[str, Any]) -> list[str]:
+def _said(found: Diff, shares: Rows, total: Mapping[str, Any]) -> list[str]:
     """Return the result in sentences: nothing of sum r without chance beside it."""
     said = [
         f"{total['unchanged']:.2f} % of {total['weights']:,} weights are unchanged; the norm of the change is "
@@ -160,17 +162,25 @@ def _said(shares: Rows, total: Mapping[str, Any]) -> list[str]:
         r, energy = of["sum r", percent], of["sum d^2", percent]
         if r["share"] is None or energy["share"] is None:
             return ["no weight in scope differs"]
-        line = f"{percent:g} % of parameters: {r['share']:.2f} % of sum r, {energy['share']:.2f} % of sum d^2"
-        chance = next((name for name in ("drawn", "gaussian") if r[name] is not None), None)
-        if chance is not None:
-            line += f"; by chance ({chance}) {_chance(r, chance)} and {_chance(energy, chance)}"
-        said.append(line)
+        chance = found.fair if r[found.fair] is not None else "gaussian"
+        said.append(
+            f"{percent:g} % of parameters: {r['share']:.2f} % of sum r, {energy['share']:.2f} % of sum d^2; by chance "
+            f"({chance}) {_chance(r, chance)} and {_chance(energy, chance)}"
+        )
+    zeros, held = found.zeros
+    if zeros:
+        said.append(
+            f"{zeros:,} original weights are 0 and hold {100 * held:.2f} % of sum r, |d| / 1e-8 each; quantised or "
+            "pruned models have such"
+        )
     return said
 
 
 def _chance(row: Mapping[str, Any], name: str) -> str:
     sd = row.get(f"{name}_sd")
-    return f"{row[name]:.2f} %" + ("" if sd is None else f" (sd {sd:.2f})")
+    return f"{row[name]:.2f} %" + (
+        "" if sd is None else f" (sd {sd:.2f})" if sd >= 0.01 else f" (sd {sd:.1g})"
+    )
 
 
 def _printed(result: Mapping[str, Any], by: str, form: str) -> Rows:
@@ -188,7 +198,9 @@ def _printed(result: Mapping[str, Any], by: str, form: str) -> Rows:
     if form == "csv":
         return rows
     short = ("absolute", "signed")
-    left_out = {"region", "layer", "module", "largest", "share_absolute"} - {by}
+    other = "drawn" if result["fair"] == "shuffled" else "shuffled"
+    left_out = {"region", "layer", "module", "largest", "share_absolute", f"{other}_{middle:g}"} - {by}
+    left_out |= {f"{other}_sd_{middle:g}"}
     return [{k: _short(v) if k in short else v for k, v in row.items() if k not in left_out} for row in rows]
 
 

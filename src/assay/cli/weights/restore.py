@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from assay.cli import options
@@ -81,6 +83,7 @@ def weights_restore(
     0 percent is the tuned model, 100 the original in scope. All percents are selected and written in one go, and the
     memory does not grow with the models. Each model has the tuned one's files, shards and dtypes, and
     assay-restore.json with the thresholds; unchanged weights rank last and may fill a quota, see effective_percent.
+    With --resume the models that are there stay, and manifest.json tells of all.
     """
     given = dict(locals())
     import numpy as np
@@ -113,6 +116,10 @@ def weights_restore(
     talk = console.Talk(quiet)
     pair = room.open_pair(original, tuned, scope=scope, layers=layers_of(layers), pattern=pattern)
     folder = open_folder(output, [original, tuned], overwrite=overwrite, resume=resume)
+    name = f"{'shrink-' if shrink else ''}percent-{{}}{'.safetensors' if delta else ''}"
+    if resume:
+        percents = _with_those_there(percents, folder, name)
+        given["percent"] = ",".join(f"{one:g}" for one in percents)
     sizes = np.zeros(1024, np.int64)
     with room.hashed_beside(pair) as hashes:
         with talk.stage("select", f"{pair.size:,} weights, ranking {ranking}"):
@@ -133,7 +140,7 @@ def weights_restore(
         if shrink:
             rule = {"ranking": ranking, "bottom": bottom, "among": among, "ties": ties, "seed": seed}
             places = room.write_shrunk(
-                pair, _energies(selection), folder, names=[f"shrink-percent-{one:g}" for one in percents],
+                pair, _energies(selection), folder, names=[name.format(f"{one:g}") for one in percents],
                 about=about | {"equal_to": rule}, resume=resume, overwrite=overwrite,
                 elements=elements,
             )  # fmt: skip
@@ -147,7 +154,7 @@ def weights_restore(
         for place in places
         for name in ([place.name] if delta else [f"{place.name}/{one}" for one in files_of(place)])
     ]
-    if overwrite:
+    if overwrite and not resume:
         clear(folder, keep=outputs)
     told = [room.read_delta(place)["about"] if delta else read_json(place / ABOUT) for place in places]
     rows = [
@@ -168,6 +175,17 @@ def weights_restore(
         "is no finding. assay weights diff draws chance from the models"
     )
     console.show(rows, format, whole=written)
+
+
+def _with_those_there(percents: Sequence[float], folder: Path, name: str) -> tuple[float, ...]:
+    """Return the percents with those of the models in a folder, so that its manifest tells of all of them."""
+    before, after = name.split("{}")
+    found = {f"{one:g}": one for one in percents}
+    for place in folder.glob(name.format("*")):
+        number = place.name.removeprefix(before).removesuffix(after)
+        with suppress(ValueError):
+            found.setdefault(number, float(number))
+    return tuple(sorted(found.values()))
 
 
 def _group_of(pair: Pair, per: str) -> Callable[[str], Hashable] | None:
