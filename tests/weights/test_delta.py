@@ -82,7 +82,10 @@ def test_refusals(tmp_path: Path) -> None:
     first, second = models(tmp_path)
     pair = open_pair(first, second)
     selection = select(pair.chunks, [20])
+    (tmp_path / "deltas").mkdir()
+    (tmp_path / "deltas" / ".percent-20.safetensors.a1b2.part").touch()  # of a run that was killed
     (delta,) = write_deltas(pair, selection, tmp_path / "deltas")
+    assert list((tmp_path / "deltas").iterdir()) == [delta]
     there = apply_delta(delta, second, tmp_path / "there")
     for model, revert, said in (
         (first, False, "Give the tuned model"), (there, False, "It is the restored one already"),

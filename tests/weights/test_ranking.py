@@ -90,6 +90,13 @@ def test_official_scores_are_torch_s_bit_for_bit(dtype):
             assert (turn(s) == torch.tensor(s).to(one).float().numpy()).all()
 
 
+def test_not_a_number_comes_before_an_unchanged_weight_from_the_bottom_too():
+    chunk = "w", 0, np.array([1, 0], np.float32), np.array([1, 0], np.float32)
+    for bottom in (False, True):
+        unchanged, nan = keys(chunk, ranking="official_fp16", bottom=bottom).tolist()
+        assert nan > unchanged
+
+
 @pytest.mark.parametrize("bottom", [False, True])
 @pytest.mark.parametrize("dtype", ["bf16", "fp16"])
 def test_official_choice_up_to_ties(dtype, bottom):

@@ -110,6 +110,9 @@ def write_deltas(
                 f"output must have room for {needed / 1e9:.2f} GB; {output} has {free / 1e9:.2f} GB. Ask for fewer "
                 "percents at a time."
             )
+        for j in todo:
+            for part in Path(output).glob(f".{names[j]}.*.part"):  # of a run that was killed
+                part.unlink()
         files = {j: stack.enter_context(atomic(places[j])) for j in todo}
         for j, file in files.items():
             file.write(headers[j][0])

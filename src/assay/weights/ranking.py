@@ -117,7 +117,7 @@ def keys(
         case _:
             found = official_scores(p, s, dtype=ranking.removeprefix("official_")).view(np.uint32)
             nan = found > INFINITE
-            found = ~found if bottom else found
+            found = ~found - np.uint32(1) if bottom else found
             found[nan] = 0xFFFFFFFF
             return found
     return ~found if bottom else found
