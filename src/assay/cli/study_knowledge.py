@@ -199,12 +199,16 @@ def study_knowledge(
     from assay.cli.weights.options import plan_of
     from assay.errors import DataError
     from assay.report import write_page
-    from assay.study.knowledge import changed, knowledge_study, right_answers, table, world_study
+    from assay.study.knowledge import changed, knowledge_study, right_answers, runs_of, table, world_study
     from assay.study.knowledge.claims import claims
     from assay.study.knowledge.claims import listed as effects_of
     from assay.study.knowledge.page import sections
     from assay.study.knowledge.tables import tables
+    from assay.study.restoration import page
+    from assay.study.restoration import tables as of_restoration
+    from assay.study.restoration.compare import compare
     from assay.study.restoration.texts import read_texts
+    from assay.study.restoration.verdicts import sentences
     from assay.training import PRESETS
 
     _check.choice("format", format, console.FORMATS)
@@ -262,6 +266,12 @@ def study_knowledge(
     rows, made = table(result), tables(result)
     judged = claims(result, rights=right_answers(folder, result))
     lists = changed(folder, result)
+    pages = sections(result, judged, changed=lists)
+    if restoration is not None:
+        restored = result["restoration"] = compare(runs_of(folder, result), reference=restoration.rankings[0])
+        made |= {f"restoration-{name}": part for name, part in of_restoration.tables(restored).items()}
+        pages += page.sections(restored)
+        result["notes"] += sentences(restored)
     with staged(folder) as stage:
         write_csv(stage / "results.csv", rows)
         for name, part in (*made.items(), ("claims", effects_of(judged))):
@@ -274,7 +284,7 @@ def study_knowledge(
             stage / "report.html",
             title="What did fine-tuning do to what the model knows?",
             subtitle=f"World {world}, seed {seed}" if model is None else f"{model}, facts of {facts}",
-            sections=sections(result, judged, changed=lists),
+            sections=pages,
         )
         counts = {"fine-tunings": len(rows)} | {
             name: sum(result["counts"][name]) for name in ("train", "ID", "OOD")

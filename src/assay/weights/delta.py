@@ -111,8 +111,8 @@ def write_deltas(
                 "percents at a time."
             )
         for j in todo:
-            for part in Path(output).glob(f".{names[j]}.*.part"):  # of a run that was killed
-                part.unlink()
+            for left in Path(output).glob(f".{names[j]}.*.part"):  # of a run that was killed
+                left.unlink()
         files = {j: stack.enter_context(atomic(places[j])) for j in todo}
         for j, file in files.items():
             file.write(headers[j][0])

@@ -4,8 +4,9 @@
 - `run`: puts the model into each in place, or writes it, has it evaluated, and keeps what came of it;
 - `facts`: closed-book accuracy, on facts that choose a percent and on others that report it;
 - `texts`: the loss on other texts, whether anything else broke;
-- `runs`: what a sweep wrote of each tuned model; `compare`: choices, paired differences, intervals; `verdicts`: what may
-  be said of it; `tables`, laid out as the paper's; `charts` and `page`, to look at.
+- `numbers`, `lm_eval`: what other programs say of a checkpoint; `sweep`: all of it for several tuned models;
+- `runs`: what a sweep wrote of each; `compare`: choices, paired differences, intervals; `verdicts`: what may be said of
+  it; `tables`, laid out as the paper's; `charts` and `page`, to look at.
 """
 
 from assay.study.restoration.facts import facts_measure, halves
