@@ -55,7 +55,7 @@ def sentences(result: Result) -> list[str]:
     if not found:
         return ["No ranking was tried: there is nothing to compare."]
     answers = [_answer(result, on, [row for row in found if row["on"] == on]) for on in result["sets"]]
-    return [*answers, _reach(result, [row for row in found if "groups" not in row])]
+    return [*dict.fromkeys(answers), _reach(result, [row for row in found if "groups" not in row])]
 
 
 def questions(result: Result) -> list[Row]:
@@ -100,7 +100,7 @@ def _answer(result: Result, on: str, rows: Sequence[Row]) -> str:
         "undecided": f"Whether restoring helps on {on} is undecided",
         "same": f"To restore nothing is what {result['chosen_on'] or 'the others'} chose",
     }[verdict["tuned", RESTORED]]
-    said += _counted(rows, "tuned", RESTORED) + "."
+    said += "." if verdict["tuned", RESTORED] == "same" else _counted(rows, "tuned", RESTORED) + "."
     leads: dict[str, list[str]] = {}
     for against in ("random", "shrink"):
         one = verdict.get((against, ENERGY))
