@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy.special import ndtr
@@ -87,8 +89,13 @@ def test_every_ranking_of_weights_that_are_no_gaussian(ranking, bottom):
     p[rng.integers(0, len(p), 1000)] = 0
     s = (p.astype(np.float64) + 1e-3 * rng.normal(0, 1, len(p))).astype(np.float32)
     counts = np.zeros(1024, np.int64)
-    chunks = counted(lambda: [("w", 0, p, s)], counts)
+    cuts = [0, 1, 65_000, 65_535, 70_001, 500_003, len(p)]
+    parts = [("w", a, p[a:b], s[a:b]) for a, b in pairwise(cuts)]
+    chunks, whole = counted(lambda: parts, counts), np.zeros(1024, np.int64)
+    for _ in counted(lambda: [("w", 0, p, s)], whole)():
+        pass
     found = select(chunks, golden.PERCENTS, ranking=ranking, bottom=bottom).shares
+    assert counts.tolist() == whole.tolist()
     assert counts[0] == pytest.approx(1000, rel=0.4)
     assert counts.sum() == pytest.approx(len(p), rel=1e-4)
     exact = np.bincount(p.view(np.uint32) >> 21 & 1023, minlength=1024)

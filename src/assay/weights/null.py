@@ -19,6 +19,7 @@ from assay.weights.ranking import RANKINGS, Chunk, Chunks, Floats32, stream
 
 Floats = NDArray[np.float64]
 CHANGES = ("gaussian", "constant")
+ALL_OF, EVERY = 2**16 // 17 * 17, 17  # the one is a multiple of the other, so that places beyond it are, too
 EULER_GAMMA = 0.5772156649015329
 
 
@@ -145,8 +146,8 @@ def counted(chunks: Chunks, counts: NDArray[np.int64]) -> Chunks:
     chunks : callable
         As of `select`.
     counts : array (1024,) of int
-        Zeros, to which a first pass adds: of chunks beyond 2**16 weights, about as many of them, evenly spaced, each
-        for all those near it.
+        Zeros, to which a first pass adds: of each tensor the first 65,535 weights, and every 17th beyond them 17 times.
+        So chunks may be cut anywhere.
 
     Returns
     -------
@@ -169,8 +170,10 @@ def counted(chunks: Chunks, counts: NDArray[np.int64]) -> Chunks:
         first = passes == 1
         for chunk in chunks():
             if first:
-                every = len(chunk[2]) >> 16 | 1
-                counts[:] += every * beginnings(chunk[2][::every])
+                _, start, p, _ = chunk
+                all_of = max(0, ALL_OF - start)
+                counts[:] += beginnings(p[:all_of])
+                counts[:] += EVERY * beginnings(p[max(all_of, -start % EVERY) :: EVERY])
             yield chunk
 
     return again

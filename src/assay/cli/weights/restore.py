@@ -110,9 +110,6 @@ def weights_restore(
             )
         ranking = f"official_{_check.choice('official', official, OFFICIAL)}"
     percents = percents_of(percent)
-    elements = CHUNK
-    if memory_gb is not None:
-        elements = room.slice_size(round(1e9 * memory_gb), percents=len(percents))
     talk = console.Talk(quiet)
     pair = room.open_pair(original, tuned, scope=scope, layers=layers_of(layers), pattern=pattern)
     folder = open_folder(output, [original, tuned], overwrite=overwrite, resume=resume)
@@ -120,6 +117,9 @@ def weights_restore(
     if resume:
         percents = _with_those_there(percents, folder, name)
         given["percent"] = ",".join(f"{one:g}" for one in percents)
+    elements = CHUNK
+    if memory_gb is not None:
+        elements = room.slice_size(round(1e9 * memory_gb), percents=len(percents))
     sizes = np.zeros(1024, np.int64)
     with room.hashed_beside(pair) as hashes:
         with talk.stage("select", f"{pair.size:,} weights, ranking {ranking}"):
