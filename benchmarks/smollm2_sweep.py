@@ -1,8 +1,8 @@
-"""``python -m benchmarks.smollm2_sweep FOLDER GRADES TEXTS``: three fine-tunings of SmolLM2-135M restored, and controls.
+"""``python -m benchmarks.smollm2_sweep FOLDER GRADES TEXTS``: three tuned SmolLM2-135M restored, and controls.
 
 FOLDER is that of `benchmarks.smollm2_study`, GRADES what `assay knowledge grade` made of its facts. Three seeds are
-tuned on 240 facts of D0, which cost that study ten points out of domain. 5, 20 and 40 % are set back by relative change,
-at random (a draw a seed), and by shrinking at the energy of relative change. Dev: 200 facts of ID and 100 of OOD
+tuned on 240 facts of D0, which cost that study ten points out of domain. 5, 20 and 40 % are set back by relative
+change, at random (a draw a seed), and by shrinking at the energy of relative change. Dev: 200 facts of ID and 100 of OOD
 relations; reported: 200 others of ID and 300 others of OOD. The loss of the first 60 of TEXTS is a check. What is
 finished is found in FOLDER and not done again.
 """
