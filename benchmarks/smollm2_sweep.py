@@ -2,7 +2,7 @@
 
 FOLDER is that of `benchmarks.smollm2_study`, GRADES what `assay knowledge grade` made of its facts. Three seeds are
 tuned on 240 facts of D0, which cost that study ten points out of domain. 5, 20 and 40 % are set back by relative
-change, at random (a draw a seed), and by shrinking at the energy of relative change. Dev: 200 facts of ID and 100 of OOD
+change, at random (a draw a seed), and by shrinking at the energy of relative change. Dev: 200 facts of ID, 100 of OOD
 relations; reported: 200 others of ID and 300 others of OOD. The loss of the first 60 of TEXTS is a check. What is
 finished is found in FOLDER and not done again.
 """
