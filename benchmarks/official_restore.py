@@ -7,7 +7,11 @@ flat tensor, of which ``topk`` takes int(n * percent / 100); those are set back,
 
 from __future__ import annotations
 
+import json
 import sys
+import time
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 EPSILON = 1e-8
@@ -15,11 +19,19 @@ EPSILON = 1e-8
 
 def main() -> None:
     original, tuned, out, *percents = sys.argv[1:]
+    seconds = dict.fromkeys(("load", "select", "write"), 0.0)
     for percent in percents:
+        times = [time.perf_counter()]
         first, second = load(original), load(tuned)
+        times.append(time.perf_counter())
         taken, names = top(first, second, float(percent))
+        times.append(time.perf_counter())
         set_back(first, second, taken, names)
         second.save_pretrained(f"{out}/percent-{percent}")
+        times.append(time.perf_counter())
+        for (name, before), (start, stop) in zip(seconds.items(), pairwise(times), strict=True):
+            seconds[name] = before + stop - start
+    Path(out, "seconds.json").write_text(json.dumps(seconds))
 
 
 def load(path: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -107,6 +108,27 @@ def test_sharded_is_single_and_chunks_do_not_matter(tmp_path: Path) -> None:
             assert all((a[name] == b[name]).all() for name in a)
     for file in many.glob("*.safetensors"):
         assert (tmp_path / "out1" / "percent-0" / file.name).read_bytes() == file.read_bytes()
+
+
+def test_hashes_are_of_what_lies_there_and_threads_change_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = models(tmp_path, "BF16", shards=3)
+    pair = open_pair(first, second)
+    selection = select(pair.chunks, PERCENTS, ranking="official_bf16")
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr("assay.weights.writing.cores", lambda threads=threads: threads)
+        written = restore(pair, selection, tmp_path / f"out{threads}", elements=5)
+        written += write_shrunk(pair, [0.2, 0.7], tmp_path / f"shrunk{threads}", elements=5)
+        for path in written:
+            told = json.loads((path / "assay-restore.json").read_bytes())["files"]
+            assert told == {
+                file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+                for file in path.glob("*.safetensors")
+            }
+        found.append([{file.name: file.read_bytes() for file in path.iterdir()} for path in written])
+    assert found[0] == found[1]
 
 
 def test_a_scope_and_the_rest(tmp_path: Path) -> None:

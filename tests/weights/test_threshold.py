@@ -98,6 +98,7 @@ def test_percents_of_one_run_equal_runs_of_their_own_and_hold_what_a_loop_adds_u
     tensors = made(kind)
     chunks = chunked(tensors, 7)
     together = select(chunks, PERCENTS)
+    assert select(chunked(tensors), PERCENTS).groups == together.groups  # to the last bit of every sum
     everything = [(name, i) for name, (p, _) in tensors.items() for i in range(len(p))]
     whole = oracle.sums(tensors, everything)
     before: set = set()
