@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from assay.errors import DataError
-from assay.weights import apply_delta, open_pair, restore, select, write_deltas
+from assay.weights import apply_delta, open_pair, read_delta, restore, select, write_deltas
 from tests.weights.made import llama_arrays, write_model
 from tests.weights.test_restore import models, values
 
@@ -76,6 +76,14 @@ def test_another_reader_understands_it(tmp_path: Path) -> None:
         assert (found[f"{name}.original"] == p[name].ravel()[at]).all()
         assert (found[f"{name}.tuned"] == s[name].ravel()[at]).all()
     assert number == pair.size * 20 // 100
+
+
+def test_shares_of_nothing_are_json(tmp_path: Path) -> None:
+    _, second = models(tmp_path)
+    pair = open_pair(second, second)
+    (delta,) = write_deltas(pair, select(pair.chunks, [20]), tmp_path / "deltas")
+    assert b"NaN" not in delta.read_bytes()
+    assert read_delta(delta)["about"]["shares"]["relative"] is None
 
 
 def test_refusals(tmp_path: Path) -> None:

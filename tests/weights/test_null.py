@@ -9,7 +9,7 @@ import pytest
 from scipy.special import ndtr
 
 from assay.errors import DataError
-from assay.weights import closed_form, counted, enrichment, null_shares, select, shrink, shuffled
+from assay.weights import closed_form, counted, enrichment, null_shares, redrawn, select, shrink
 from tests.golden import weights as golden
 
 
@@ -115,7 +115,7 @@ def test_shuffled_changes_of_weights_that_changed_in_proportion():
     s = p * np.float32(1.002)
     s[::2] = p[::2]
     parts = [("a", 0, p[:100_000], s[:100_000]), ("a", 100_000, p[100_000:], s[100_000:])]
-    null = shuffled(lambda: parts, seed=3)
+    null = redrawn(lambda: parts, seed=3)
     for (_, _, a, b), (_, _, again, moved), (_, _, _, same) in zip(parts, null(), null(), strict=True):
         assert a is again
         assert (moved == same).all()

@@ -161,6 +161,10 @@ def test_files_beside(tmp_path: Path) -> None:
     pair = open_pair(first, second)
     (path,) = restore(pair, select(pair.chunks, [5]), tmp_path / "out")
     assert (path / "additional_chat_templates" / "tool.jinja").read_text() == "{{ tools }}"
+    # a file of a folder that is a model: what makes it one goes with it
+    pair = open_pair(first, second / "model.safetensors")
+    (one,) = restore(pair, select(pair.chunks, [5]), tmp_path / "one")
+    assert {file.name for file in one.iterdir()} == {file.name for file in path.iterdir()}
 
 
 def test_shrunk_models(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from assay.weights.delta import apply_delta, read_delta, write_deltas
 from assay.weights.diff import PERCENTS, Diff, diff
 from assay.weights.lora import Adapter, open_adapter
 from assay.weights.memory import memory_bound, slice_size
-from assay.weights.null import closed_form, counted, null_shares, shuffled
+from assay.weights.null import closed_form, counted, null_shares
 from assay.weights.official import official_scores
 from assay.weights.pair import Match, Pair, hashed, hashed_beside, open_pair
 from assay.weights.ranking import RANKINGS, Ranking, keys, spreads
@@ -102,7 +102,6 @@ __all__ = [
     "restore",
     "select",
     "shrink",
-    "shuffled",
     "slice_size",
     "spreads",
     "steps",

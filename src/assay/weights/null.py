@@ -15,7 +15,7 @@ from scipy.special import erfc, ndtri
 
 from assay import _check
 from assay.errors import DataError
-from assay.weights.ranking import RANKINGS, Chunk, Chunks, Floats32, stream
+from assay.weights.ranking import RANKINGS, Chunk, Chunks, Floats32
 
 Floats = NDArray[np.float64]
 CHANGES = ("gaussian", "constant")
@@ -182,46 +182,6 @@ def counted(chunks: Chunks, counts: NDArray[np.int64]) -> Chunks:
 def beginnings(values: Floats32) -> NDArray[np.int64]:
     """Return how many values have each of the first 10 bits after the sign, (1024,)."""
     return np.bincount(values.view(np.uint32) >> np.uint32(21) & np.uint32(1023), minlength=1024)
-
-
-def shuffled(chunks: Chunks, *, seed: int = 0) -> Chunks:
-    """Return the chunks with the original weights kept and their changes in another order: the null of two models.
-
-    What `select` and `tally` say of them is what they would say had the changes nothing to do with the weights. Unlike
-    `null_shares` it has the weights' own distribution, unchanged weights, and differences between matrices.
-
-    Parameters
-    ----------
-    chunks : callable
-        As of `select`.
-    seed : int
-        With a tensor's name and the start of a chunk it decides the order.
-
-    Returns
-    -------
-    callable
-        Gives chunks as it was given them, with other tuned weights, the same ones at every call.
-
-    Notes
-    -----
-    Changes move within their chunk, so within their matrix, and within 2**20 weights of it where it is larger: what
-    differs between such parts stays where it is. The tuned weight p + d is rounded to float32, which changes d by up
-    to 1e-9 where p is .015, and loses changes below that. Some 10 ns a weight.
-
-    Examples
-    --------
-    >>> p, s = np.arange(4, dtype=np.float32), np.array([0, 1, 4, 3], np.float32)
-    >>> ((_, _, _, tuned),) = shuffled(lambda: [("w", 0, p, s)])()
-    >>> sorted((tuned - p).tolist())
-    [0.0, 0.0, 0.0, 2.0]
-    """
-
-    def again() -> Iterator[Chunk]:
-        for name, start, p, s in chunks():
-            order = np.random.default_rng([int(stream(seed, name)), start]).permutation(len(p))
-            yield name, start, p, p + (s - p)[order]
-
-    return again
 
 
 def _points(sigma: float, epsilon: float, stop: float) -> tuple[Floats, Floats]:

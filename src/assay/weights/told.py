@@ -51,7 +51,10 @@ def held(selection: Selection, j: int, counts: NDArray[np.int64]) -> dict[str, A
         "taken": int(counts[0]),
         "taken_changed": int(counts[1]),
         "rounded": int(counts[2]),
-        "shares": dict(zip(SUMS, (*map(float, parts), *selection.shares[j].tolist()), strict=True)),
+        "shares": {
+            name: None if math.isnan(share) else float(share)
+            for name, share in zip(SUMS, (*parts, *selection.shares[j].tolist()), strict=True)
+        },
         "thresholds": {
             str(group): {
                 "key": one.thresholds[j].key,

@@ -211,6 +211,7 @@ def alike(values: Any) -> Callable[[int], Any]:
 
 def _copy_folder(source: Path, target: Path, but: Sequence[str] = ()) -> None:
     """Copy the files beside the weights: config, index, tokenizer, template, licence."""
+    source = source if source.is_dir() or not (source.parent / "config.json").is_file() else source.parent
     if source.is_dir():
         for file in sorted(source.iterdir()):
             if (
