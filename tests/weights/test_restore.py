@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,25 @@ def test_a_scope_and_the_rest(tmp_path: Path) -> None:
     for name in s:
         side = p if "layers.1.mlp" in name else s
         assert (found[name] == side[name]).all()
+
+
+def test_a_model_that_is_replaced_is_never_half_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill while the old one is deleted would leave its manifest, by which --resume takes it for whole."""
+    first, second = models(tmp_path)
+    pair = open_pair(first, second)
+    (path,) = restore(pair, select(pair.chunks, [5]), tmp_path / "out")
+    deleted = []
+    rmtree = shutil.rmtree
+    monkeypatch.setattr(
+        shutil, "rmtree", lambda place, **told: (deleted.append(Path(place)), rmtree(place, **told))
+    )
+    restore(pair, select(pair.chunks, [5], ranking="random"), tmp_path / "out", overwrite=True)
+    assert deleted
+    assert all(place.name.startswith(".") for place in deleted)
+    assert json.loads((path / "assay-restore.json").read_bytes())["ranking"] == "random"
+    assert list((tmp_path / "out").iterdir()) == [path]
 
 
 def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -168,18 +168,25 @@ def _all_done(futures: Iterable[Future[None]]) -> None:
 def _parts(output: Path, names: Sequence[str]) -> Iterator[list[Path]]:
     """Give a hidden folder for each name; rename them all at the end, or leave nothing."""
     parts = [output / f".{name}.part" for name in names]
+    replaced = [output / f".{name}.old" for name in names]
+
+    def clear() -> None:
+        for hidden in (*parts, *replaced):
+            shutil.rmtree(hidden, ignore_errors=True)
+
+    clear()  # of a run that was killed
     try:
         for part in parts:
-            shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
             part.mkdir()
         yield parts
-        for part, name in zip(parts, names, strict=True):
+        for part, old, name in zip(parts, replaced, names, strict=True):
             if (output / name).exists():
-                shutil.rmtree(output / name)
+                (output / name).rename(
+                    old
+                )  # not deleted in place: a kill would leave a part that looks whole
             part.rename(output / name)
     finally:
-        for part in parts:
-            shutil.rmtree(part, ignore_errors=True)
+        clear()
 
 
 def _blocks(
