@@ -107,6 +107,16 @@ def small_model(folder, request, monkeypatch):
         save_llama(folder / "my-model")
     if page == "weights.md":
         nudge(make_llama()).save_pretrained(folder / "tuned")
+        facts = [
+            {
+                "subject": f"w{n}",
+                "relation": f"P{n % 2}",
+                "prompt": f"w{n} w{n + 1}",
+                "answers": [f"w{n % 9}"],
+            }
+            for n in range(24)
+        ]
+        (folder / "facts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in facts))
     if page == "knowledge.md":
         from assay.knowledge.world import WORLDS
 

@@ -209,7 +209,7 @@ def test_a_wrong_recipe_names_the_field(assay: Assay, tmp_path: Path, line: str,
             "recipe.yaml: command must be one of select, measure, compare, correlate, embed, train, convert, "
             "check, diversity, screen, crossval, apply, build, prune, export, predict, ner_train, study_knowledge, "
             "grade, divergence, world, evaluate, knowledge_export, weights_diff, weights_restore, weights_apply, "
-            "weights_revert; got 'selct'. "
+            "weights_revert, weights_sweep; got 'selct'. "
             "Did you mean 'select'?",
         ),
         (

@@ -25,17 +25,17 @@ def test_the_folder_is_quoted_and_the_last_line_read(tmp_path: Path) -> None:
     [
         ("echo 1", "command must have {model} where the model's folder goes; got 'echo 1'."),
         ("echo '{model}", 'command must be a command; got "echo \'{model}": no closing quotation.'),
-        ("echo {model} >&2; exit 3", "command must end with a score; it exited with 3: m"),
-        ("no-such-program {model}", "command must end with a score; it exited with 127: "),
-        ("true {model}", "command must end with a score; it exited with 0: nothing was printed"),
+        ("echo {model} >&2; exit 3", "command must have a score as its last line; it exited with 3: m"),
+        ("no-such-program {model}", "command must have a score as its last line; it exited with 127: "),
+        ("true {model}", "command must have a score as its last line; it exited with 0: nothing was printed"),
         (
             "echo 'yes{model}'",
-            "command must print a number, or a JSON object of numbers, as its last line; got 'yesm'.",
+            "command must have a number, or a JSON object of numbers, as its last line; got 'yesm'.",
         ),
-        ('echo \'{{"a": "{model}"}}\'', "command must print a number"),
-        ("true {model}; echo '{}'", "command must print a number"),
-        ("true {model}; echo NaN", "command must print a number"),
-        ("true {model}; echo true", "command must print a number"),
+        ('echo \'{{"a": "{model}"}}\'', "command must have a number"),
+        ("true {model}; echo '{}'", "command must have a number"),
+        ("true {model}; echo NaN", "command must have a number"),
+        ("true {model}; echo true", "command must have a number"),
     ],
 )
 def test_refused(command: str, said: str) -> None:

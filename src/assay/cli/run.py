@@ -76,6 +76,7 @@ def _commands() -> dict[str, Callable[..., None]]:
     from assay.cli.weights.delta import weights_apply, weights_revert
     from assay.cli.weights.diff import weights_diff
     from assay.cli.weights.restore import weights_restore
+    from assay.cli.weights.sweep import weights_sweep
 
     return {
         "select": select.select,
@@ -105,6 +106,7 @@ def _commands() -> dict[str, Callable[..., None]]:
         "weights_restore": weights_restore,
         "weights_apply": weights_apply,
         "weights_revert": weights_revert,
+        "weights_sweep": weights_sweep,
     }
 
 

@@ -57,7 +57,7 @@ def run_command(command: str, folder: str | Path, *, name: str = "command") -> d
     )  # fmt: skip
     if done.returncode or not done.stdout.strip():
         raise DataError(
-            f"{name} must end with a score; it exited with {done.returncode}: {tail_of(done.stderr)}"
+            f"{name} must have a score as its last line; it exited with {done.returncode}: {tail_of(done.stderr)}"
         )
     return scores_in(done.stdout, name=name)
 
@@ -79,6 +79,6 @@ def scores_in(printed: str, *, name: str) -> dict[str, float]:
     for score in scores.values():
         if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
             raise DataError(
-                f"{name} must print a number, or a JSON object of numbers, as its last line; got {last[:80]!r}."
+                f"{name} must have a number, or a JSON object of numbers, as its last line; got {last[:80]!r}."
             )
     return {key: float(score) for key, score in scores.items()}

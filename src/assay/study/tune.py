@@ -175,7 +175,9 @@ def scores_of(metric: str, model: Path) -> dict[str, float]:
         raise DataError(f"metric must be a command that runs; {command[0]}: {error.strerror}.") from None
     if done.returncode or not done.stdout.strip():
         last = (done.stderr.strip().splitlines() or ["nothing was printed"])[-1]
-        raise DataError(f"metric must end with a score; it exited with {done.returncode}: {last}")
+        raise DataError(
+            f"metric must have a score as its last line; it exited with {done.returncode}: {last}"
+        )
     scores = scores_in(done.stdout, name="metric")
     for name in scores:
         if (

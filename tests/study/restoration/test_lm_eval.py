@@ -84,8 +84,8 @@ def test_filters_part_metrics_and_what_is_no_number_is_left_out() -> None:
 
 def test_what_goes_wrong_is_told(harness: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for tasks, said in (
-        ("other", "lm_eval must end with a result; it exited with 1: ValueError: Tasks not found: other"),
-        ("silent", "lm_eval must end with a result; it exited with 0: nothing was printed"),
+        ("other", "lm_eval must have a result; it exited with 1: ValueError: Tasks not found: other"),
+        ("silent", "lm_eval must have a result; it exited with 0: nothing was printed"),
         ("a,,b", "lm_eval must be names of tasks with commas between; got 'a,,b'."),
     ):
         with pytest.raises(DataError) as error:

@@ -93,7 +93,7 @@ def run_lm_eval(
         found = sorted((Path(made) / "out").rglob("results*.json"))
         if done.returncode or not found:
             said = tail_of(done.stderr.strip() or done.stdout)
-            raise DataError(f"lm_eval must end with a result; it exited with {done.returncode}: {said}")
+            raise DataError(f"lm_eval must have a result; it exited with {done.returncode}: {said}")
         return scores_of(read_json(found[-1]).get("results", {}))
 
 

@@ -149,6 +149,8 @@ def sweep(
     for name, pair in pairs.items():
         folder = root / name
         folder.mkdir(parents=True, exist_ok=True)
+        for left in folder.glob(".state-*"):  # of a run that was killed
+            shutil.rmtree(left)
         write_json(folder / SETTINGS, wanted[name])
         if found:
             _take_original(root / next(iter(found)), folder)
