@@ -194,8 +194,8 @@ def diff(
     Notes
     -----
     Reads both models 4 or 5 times, and 3 or 4 times more for each null and draw: on one core of an EPYC (Zen 4) some
-    30 ns a weight, and 130 more for each draw. Memory: below `memory_bound` (235 MB measured, 289 stated), and some 5 KB
-    a tensor, whatever the models' size; 70 MB more for the command's page.
+    30 ns a weight, and 130 more for each draw. Memory: below `memory_bound` (235 MB measured, 289 stated), and some
+    5 KB a tensor, whatever the models' size; 70 MB more for the command's page.
     """
     _check.whole("draws", draws, 0)
     _check.whole("seed", seed, 0)

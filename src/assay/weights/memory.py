@@ -29,8 +29,9 @@ def memory_bound(elements: int = CHUNK, *, percents: int = 7) -> int:
 
     Notes
     -----
-    Measured on Linux, Python 3.11, on models of 25 MB to 8 GB, for every ranking, per tensor, shrunk and as deltas: 217 to
-    251 MB where 289 are stated; 20 more in the run that compiles the loops. See `benchmarks/results/weights_restore.md`.
+    Measured on Linux, Python 3.11, on models of 25 MB to 8 GB, for every ranking, per tensor, shrunk and as deltas: 217
+    to 251 MB where 289 are stated; 20 more in the run that compiles the loops. See
+    `benchmarks/results/weights_restore.md`.
 
     Examples
     --------
