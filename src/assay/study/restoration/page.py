@@ -11,11 +11,10 @@ from assay.study.knowledge import published
 from assay.study.restoration.charts import curves, effects, parts
 from assay.study.restoration.compare import CHOSEN, ENERGY, RESTORED, Result, Row
 from assay.study.restoration.tables import state_of, tables
-from assay.study.restoration.verdicts import decimals_of, named, questions, sentences
+from assay.study.restoration.verdicts import LEADS, decimals_of, named, questions, sentences
 
 SPACE = "\N{NO-BREAK SPACE}"
 DIFFERENCE = ("difference", "mean difference", "low", "high", "verdict")
-LEADS = ("random", "shrink")  # in the table of choices; those over others are in that of differences
 SHORT = {ENERGY: "equal energy", CHOSEN: "own percent"}
 EXPLAINED = (
     "At equal energy the other ranking undoes as much of the summed squared change as the reference does at its "
@@ -58,7 +57,8 @@ def sections(result: Result) -> list[Section]:
     out += _parts(result, made)
     out += _paper(result)
     for name, said in (
-        ("differences", "The reference less the others, at every percent"),
+        ("verdicts", "The reference less all others, at the chosen percents"),
+        ("differences", "The reference less all others, at every percent"),
         ("states", "Every state"),
         ("parts", "Layers and modules, every number"),
     ):

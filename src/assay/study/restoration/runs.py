@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
-from assay._files import read_json, read_lines
+from assay._files import read_json
 from assay.errors import DataError
 from assay.knowledge.intervals import Floats, Ints
 
@@ -76,16 +77,20 @@ def _read(folder: Path, number: int, seen: dict[str, tuple[Path, Sequence[Any]]]
     answers: dict[str, dict[str, NDArray[np.bool_]]] = {}
     losses: dict[str, tuple[Floats, Floats]] = {}
     bins: dict[str, Ints] = {}
+    places: dict[str, NDArray[np.bool_]] = {}
     for name in rows:
         if (path := folder / ANSWERS / f"{name}.jsonl").exists():
-            lines = list(read_lines(path))
+            lines = _lines(path)
             _same("facts", path, [(row["set"], row["id"]) for row in lines], seen)
-            places = {one: [row for row in lines if row["set"] == one] for one in _sets(lines)}
-            answers[name] = {one: np.array([r["right"] for r in own], bool) for one, own in places.items()}
-            if not bins:
-                bins = {one: np.array([r["bin"] or 0 for r in own], int) for one, own in places.items()}
+            if not places:
+                of = np.array([row["set"] for row in lines])
+                places = {one: of == one for one in dict.fromkeys(of.tolist())}
+                graded = np.array([row["bin"] or 0 for row in lines], int)
+                bins = {one: graded[own] for one, own in places.items()}
+            right = np.array([row["right"] for row in lines], bool)
+            answers[name] = {one: right[own] for one, own in places.items()}
         if (path := folder / LOSSES / f"{name}.jsonl").exists():
-            lines = list(read_lines(path))
+            lines = _lines(path)
             _same("texts", path, [row["id"] for row in lines], seen)
             losses[name] = (
                 np.array([row["tokens"] for row in lines], float),
@@ -95,8 +100,10 @@ def _read(folder: Path, number: int, seen: dict[str, tuple[Path, Sequence[Any]]]
     return Run(folder.name, int(told[1]) if told else number, rows, answers, bins, losses)
 
 
-def _sets(lines: Iterable[Row]) -> list[str]:
-    return list(dict.fromkeys(row["set"] for row in lines))
+def _lines(path: Path) -> list[Row]:
+    """Return the rows that `write_lines` wrote, at once: there are some hundred such files a model."""
+    found: list[Row] = orjson.loads(b"[" + path.read_bytes().rstrip().replace(b"\n", b",") + b"]")
+    return found
 
 
 def _same(what: str, path: Path, ids: Sequence[Any], seen: dict[str, tuple[Path, Sequence[Any]]]) -> None:

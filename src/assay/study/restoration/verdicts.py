@@ -17,6 +17,7 @@ NAMES = {
     "shrink": "shrinking",
 }
 HOW = {ENERGY: "at equal energy", WEIGHTS: "at equal percents", CHOSEN: "each at its own percent"}
+LEADS = ("random", "shrink")  # what is not a ranking; others are told at equal energy alone
 LEAD = {"better": "beats", "worse": "loses to", "undecided": "shows no lead over"}
 
 
@@ -59,9 +60,14 @@ def sentences(result: Result) -> list[str]:
 
 
 def questions(result: Result) -> list[Row]:
-    """Return a row a set and question: its difference, or in how many groups it is which, and the mean over groups."""
+    """Return a row a set and question: its difference, or in how many groups it is which, and the mean over groups.
+
+    Of other rankings than chance and shrinking only what they are at equal energy.
+    """
     found: dict[tuple[str, str, str], list[Row]] = {}
     for one in verdicts(result):
+        if one["against"] not in ("tuned", *LEADS) and one["how"] != ENERGY:
+            continue
         found.setdefault((one["on"], one["against"], one["how"]), []).append(one)
     order = {how: at for at, how in enumerate((RESTORED, ENERGY, CHOSEN, WEIGHTS))}
     sets = {on: at for at, on in enumerate(result["sets"])}
@@ -91,45 +97,54 @@ def asked(against: str, how: str) -> str:
 
 def _answer(result: Result, on: str, rows: Sequence[Row]) -> str:
     """Return the answer in short, of one set."""
-    verdict = {
-        key: _over_all(rows, *key) for key in dict.fromkeys((row["against"], row["how"]) for row in rows)
-    }
-    said = {
-        "better": f"Restoring helps on {on}",
-        "worse": f"Restoring hurts on {on}",
-        "undecided": f"Whether restoring helps on {on} is undecided",
-        "same": f"To restore nothing is what {result['chosen_on'] or 'the others'} chose",
-    }[verdict["tuned", RESTORED]]
-    said += "." if verdict["tuned", RESTORED] == "same" else _counted(rows, "tuned", RESTORED) + "."
-    leads: dict[str, list[str]] = {}
-    for against in ("random", "shrink"):
-        one = verdict.get((against, ENERGY))
-        if one in LEAD:
-            counts = _counted(rows, against, ENERGY)
-            leads.setdefault(LEAD[one], []).append(f"{named(against)}{counts}")
-    if leads:
-        told = ", and ".join(f"{word} {' or '.join(names)}" for word, names in leads.items())
-        said += f" At equal energy {named(result['reference'])} {told}."
-    return said
+    reference, chosen = named(result["reference"]), result["chosen_on"] or "the others"
+    counts = _counts(rows, "tuned", RESTORED)
+    groups = sum(counts.values())
+    helps = _over_all(rows, "tuned", RESTORED)
+    if groups == 1:
+        said = {
+            "better": f"Restoring helps on {on}.",
+            "worse": f"Restoring hurts on {on}.",
+            "undecided": f"Whether restoring helps on {on} is undecided.",
+            "same": f"To restore nothing is what {chosen} chose.",
+        }[str(helps)]
+    else:
+        said = (
+            f"On {on} restoring helps in {counts['better']} of {groups} groups and hurts in {counts['worse']}"
+        )
+        said += f"; in {counts['same']} {chosen} chose to restore nothing." if counts["same"] else "."
+    leads = {against: _over_all(rows, against, ENERGY) for against in LEADS}
+    told = [f"{word} {_listed(leads, one)}" for one, word in LEAD.items() if one in leads.values()]
+    if told:
+        where = ", on average over groups," if groups > 1 else ""
+        said += f" At equal energy {reference}{where} {', and '.join(told)}."
+    each = [
+        f"{named(against)} in {own['better']} and loses in {own['worse']}"
+        for against in LEADS
+        if groups > 1 and sum((own := _counts(rows, against, ENERGY)).values()) > own["same"]
+    ]
+    return f"{said} Group by group it beats {', '.join(each)}." if each else said
 
 
-def _counted(rows: Sequence[Row], against: str, how: str) -> str:
-    """Return in how many groups a difference is better and worse; nothing of one group."""
+def _listed(leads: Mapping[str, str | None], verdict: str) -> str:
+    joined = " or " if verdict == "undecided" else " and "
+    return joined.join(named(against) for against, one in leads.items() if one == verdict)
+
+
+def _counts(rows: Sequence[Row], against: str, how: str) -> dict[str, int]:
+    """Return how many groups have each verdict."""
     own = [
         row["verdict"]
         for row in rows
         if "groups" not in row and (row["against"], row["how"]) == (against, how)
     ]
-    if len(own) < 2:
-        return ""
-    return f" (better in {own.count('better')} of {len(own)} groups, worse in {own.count('worse')})"
+    return {verdict: own.count(verdict) for verdict in ("better", "worse", "undecided", "same")}
 
 
-def _over_all(rows: Sequence[Row], against: str, how: str) -> str:
-    """Return a verdict: of the only group, of all together, or without these the one that most groups have."""
+def _over_all(rows: Sequence[Row], against: str, how: str) -> str | None:
+    """Return a verdict of the only group, or of the mean over groups; None without one."""
     own = [row for row in rows if (row["against"], row["how"]) == (against, how)]
-    found = [str(row["verdict"]) for row in own]
-    return found[-1] if len(own) == 1 or "groups" in own[-1] else max(found, key=found.count)
+    return str(own[-1]["verdict"]) if own and (len(own) == 1 or "groups" in own[-1]) else None
 
 
 def decimals_of(result: Result) -> int:
