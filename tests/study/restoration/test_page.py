@@ -122,8 +122,8 @@ def test_how_far_it_goes_is_said() -> None:
     many = sentences(whole())
     assert many[0] == (
         "On test restoring helps in 2 of 2 groups and hurts in 0. At equal energy relative change, on average over "
-        "groups, shows no lead over random weights or shrinking. Group by group it beats random weights in 0 and loses in "
-        "0, shrinking in 0 and loses in 0."
+        "groups, shows no lead over random weights or shrinking. Group by group it beats random weights in 0 and "
+        "loses in 0, shrinking in 0 and loses in 0."
     )
     assert "over 3 tuned models a group and over facts" in many[-1]
     assert "Percents were chosen on dev, of 5 to 9 states a ranking" in many[-1]

@@ -191,7 +191,7 @@ def _curve(points: Sequence[Row], chosen: Row, at: int, value: str, over: str) -
         "legendgroup": name,
         "named": False,
     }
-    line = _trace(points, name, color, width=2)
+    line = _trace(points, name, color, width=2, dash="dot" if at > 5 else "solid")  # colours are used up
     line |= {
         "mode": "lines+markers",
         "marker": {"size": 6, "symbol": SYMBOLS[_rank(kind, at)], "color": color},
@@ -210,7 +210,7 @@ def _curve(points: Sequence[Row], chosen: Row, at: int, value: str, over: str) -
 
 def _rank(kind: str, at: int) -> int:
     """Return the number of a ranking's colour and symbol, `at` its place on the page."""
-    return SHOWN.index(kind) if kind in SHOWN else 3 + at % 3
+    return SHOWN.index(kind) if kind in SHOWN else 3 + at % 3  # purple, orange, sky
 
 
 def color_of(kind: str, at: int) -> str:

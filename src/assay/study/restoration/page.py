@@ -89,6 +89,8 @@ def _answers(result: Result) -> list[Row]:
             name: "–" if value is None else signed(value, decimals),
             "95 %": between(row["low"], row["high"], decimals).replace(" ", SPACE),
         }
+        if len(result["groups"]) > 1 and not result["together"]:  # of groups with other seeds
+            shown = {key: cell for key, cell in shown.items() if key not in ("verdict", name, "95 %")}
         rows.append(shown)
     return rows
 
