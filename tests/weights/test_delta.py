@@ -101,7 +101,7 @@ def test_refusals(tmp_path: Path) -> None:
     ):  # fmt: skip
         with pytest.raises(DataError, match=said):
             apply_delta(delta, model, tmp_path / "out", revert=revert)
-    with pytest.raises(DataError, match="delta must be a file that assay wrote"):
+    with pytest.raises(DataError, match="must be a file of assay weights restore --delta; it is another"):
         apply_delta(second / "model.safetensors", second, tmp_path / "out")
     with pytest.raises(DataError, match=r"output must not have percent-20\.safetensors"):
         write_deltas(pair, selection, tmp_path / "deltas")

@@ -353,10 +353,12 @@ def _header(
 
 def read_delta(file: str | Path) -> dict[str, Any]:
     """Return the metadata of a delta, what `restore` writes beside a model as ``about``; raise for another file."""
+    if not Path(file).is_file():
+        raise DataError(f"{file} must be a file of assay weights restore --delta; there is none.")
     stored_tensors(Path(file))
     with open(file, "rb") as f:
         header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
     found: dict[str, Any] = header.get("__metadata__", {})
     if found.get("format") != FORMAT:
-        raise DataError(f"delta must be a file that assay wrote with its deltas; got {file}.")
+        raise DataError(f"{file} must be a file of assay weights restore --delta; it is another one.")
     return found | {"about": json.loads(found["about"])}

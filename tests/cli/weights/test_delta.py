@@ -44,6 +44,9 @@ def test_there_and_back(assay: Assay, tmp_path: Path) -> None:
     assert done.code == 2
     assert "error: p must be the tuned model of deltas/percent-30.safetensors" in done.err
     assert files_in(tmp_path / "wrong") == set()
+    done = assay("weights", "apply", "deltas/percent-7.safetensors", "s", "-o", "wrong")
+    assert done.code == 2
+    assert "error: deltas/percent-7.safetensors must be a file of assay weights restore --delta;" in done.err
     done = assay(*run, "--delta", "--shrink", "-o", "no")
     assert (done.code, "--delta must not be given with --shrink" in done.err) == (2, True)
 

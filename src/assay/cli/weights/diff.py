@@ -197,7 +197,7 @@ def _printed(result: Mapping[str, Any], by: str, form: str) -> Rows:
     ]
     if form == "csv":
         return rows
-    short = ("absolute", "signed")
+    short = ("absolute", "scaled", "signed", "norm_ratio")
     other = "drawn" if result["fair"] == "shuffled" else "shuffled"
     left_out = {"region", "layer", "module", "largest", "share_absolute", f"{other}_{middle:g}"} - {by}
     left_out |= {f"{other}_sd_{middle:g}"}
