@@ -29,7 +29,9 @@ def models(tmp_path: Path) -> None:
         tmp_path / "lora" / "adapter_model.safetensors",
         {f"{name}A.weight": np.ones((1, 4), "f4"), f"{name}B.weight": np.ones((4, 1), "f4")},
     )
-    (tmp_path / "lora" / "adapter_config.json").write_text('{"r": 1, "lora_alpha": 0.01}')
+    (tmp_path / "lora" / "adapter_config.json").write_text(
+        '{"r": 1, "lora_alpha": 0.01, "base_model_name_or_path": "someone/base"}'
+    )
 
 
 @pytest.mark.usefixtures("models")
@@ -116,6 +118,7 @@ def test_rows_by_group(assay: Assay, by: str) -> None:
     assert float(moved[0]["enrichment_6"]) == pytest.approx(248 / shares[by])  # 14 of the 16 that moved
     table = assay("weights", "diff", "p", "lora", "--by", by, "--draws", 0)
     assert table.out.split()[:3] == [by, "weights", "unchanged"]
+    assert "the adapter says that its base is someone/base" in table.err.splitlines()
 
 
 @pytest.mark.usefixtures("models")

@@ -34,6 +34,7 @@ def test_what_is_written_replays_resumes_and_is_replaced(assay: Assay, tmp_path:
     run = ("weights", "restore", "p", "s", "-o", "out", "--format", "json")
     done = assay(*run, "--percent", "0,20,100", "--per", "layer", "--among", "changed")
     assert done.code == 0, done.err
+    assert "llama: 14 tensors of scope transformer; 7 are outside" in done.err
     manifest = json.loads(done.out)
     assert manifest == read(tmp_path / "out" / "manifest.json")
     assert files_in(tmp_path / "out") == {"manifest.json", "percent-0", "percent-20", "percent-100"}

@@ -66,7 +66,7 @@ def weights_diff(
     from assay._files import write_json
     from assay.cli import console, manifest
     from assay.cli.output import open_folder, staged, write_csv
-    from assay.cli.weights.options import layers_of, percents_of
+    from assay.cli.weights.options import compared, layers_of, percents_of
     from assay.report import weights_sections, write_page
 
     _check.choice("format", format, console.FORMATS)
@@ -77,7 +77,7 @@ def weights_diff(
     percents = percents_of(percent)
     talk = console.Talk(quiet)
     pair = room.open_pair(original, tuned, scope=scope, layers=layers_of(layers), pattern=pattern)
-    for line in _about(pair, scope):
+    for line in compared(pair, scope):
         talk.say(line)
     folder = (
         None if output is None else open_folder(output, [original, tuned], overwrite=overwrite, resume=None)
@@ -105,19 +105,6 @@ def weights_diff(
     for line in result["said"]:
         talk.say(line)
     console.show(_printed(result, by, format), format, whole=result)
-
-
-def _about(pair: Pair, scope: str) -> list[str]:
-    """Return what of the models is compared, in lines."""
-    lines = [
-        f"{pair.architecture or 'unknown architecture'}: {len(pair.matches)} tensors of scope {scope}; "
-        f"{len(pair.outside)} are outside"
-    ]
-    lines += [
-        f"{name}: {before:,} rows in the original, {after:,} in the tuned one; the common ones count"
-        for name, before, after in pair.resized
-    ]
-    return lines + [f"{name} is the embedding once more and does not count" for name in pair.tied]
 
 
 def _result(found: Diff, pair: Pair, draws: int, percents: Sequence[float]) -> dict[str, Any]:

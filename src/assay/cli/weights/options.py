@@ -11,6 +11,7 @@ from assay.cli.options import DATA, METHOD, flag
 
 if TYPE_CHECKING:
     from assay.study.restoration import Plan
+    from assay.weights import Pair
 
 Original = Annotated[str, typer.Argument(help="Folder of the model before fine-tuning.", show_default=False)]
 Tuned = Annotated[
@@ -73,6 +74,21 @@ Memory = Annotated[
     float | None,
     flag("--memory-gb", help="Most memory, such as .3; changes no model (some .29).", panel=METHOD),
 ]
+
+
+def compared(pair: Pair, scope: str) -> list[str]:
+    """Return what of the models is compared, in lines."""
+    lines = [
+        f"{pair.architecture or 'unknown architecture'}: {len(pair.matches)} tensors of scope {scope}; "
+        f"{len(pair.outside)} are outside"
+    ]
+    lines += [
+        f"{name}: {before:,} rows in the original, {after:,} in the tuned one; the common ones count"
+        for name, before, after in pair.resized
+    ]
+    lines += [f"{name} is the embedding once more and does not count" for name in pair.tied]
+    base = getattr(pair.tuned, "settings", {}).get("base_model_name_or_path")
+    return lines + ([f"the adapter says that its base is {base}"] if base else [])
 
 
 def layers_of(text: str | None) -> tuple[int, int] | None:

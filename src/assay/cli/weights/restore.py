@@ -93,7 +93,7 @@ def weights_restore(
     from assay._files import read_json
     from assay.cli import console, manifest
     from assay.cli.output import MANIFEST, clear, files_of, open_folder
-    from assay.cli.weights.options import layers_of, percents_of
+    from assay.cli.weights.options import compared, layers_of, percents_of
     from assay.errors import DataError
     from assay.weights.pair import CHUNK
     from assay.weights.writing import MANIFEST as ABOUT
@@ -112,6 +112,8 @@ def weights_restore(
     percents = percents_of(percent)
     talk = console.Talk(quiet)
     pair = room.open_pair(original, tuned, scope=scope, layers=layers_of(layers), pattern=pattern)
+    for line in compared(pair, scope):
+        talk.say(line)
     folder = open_folder(output, [original, tuned], overwrite=overwrite, resume=resume)
     name = f"{'shrink-' if shrink else ''}percent-{{}}{'.safetensors' if delta else ''}"
     if resume:
