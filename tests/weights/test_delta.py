@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import resource
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -147,6 +149,19 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
             assert list((tmp_path / "out").iterdir()) == []
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_room_is_looked_for_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = models(tmp_path)
+    pair = open_pair(first, second)
+    selection = select(pair.chunks, [10, 100])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=9))
+    for run in (restore, write_deltas):
+        with pytest.raises(
+            DataError, match=r"output must have room for 0\.00 GB; \S*out has 0\.00 GB\. Free some"
+        ):
+            run(pair, selection, tmp_path / "out")
+        assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_read_only_disk_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import groupby
@@ -22,7 +21,7 @@ from assay.weights.ranking import Chunk
 from assay.weights.restore import stored, stored_before, unfitting
 from assay.weights.selection import Levels, Selection, levels
 from assay.weights.told import counted, held, rules_of
-from assay.weights.writing import alike, kept, one_error, write_models
+from assay.weights.writing import alike, check_room, kept, one_error, write_models
 
 FORMAT = "assay-delta-1"
 PARTS = ("positions", "original", "tuned")
@@ -102,14 +101,7 @@ def write_deltas(
         for j in range(number)
     ]  # fmt: skip
     with one_error(Path(output)), ExitStack() as stack:
-        Path(output).mkdir(parents=True, exist_ok=True)
-        needed = sum(headers[j][2] for j in todo)
-        free = shutil.disk_usage(output).free
-        if needed > free:
-            raise DataError(
-                f"output must have room for {needed / 1e9:.2f} GB; {output} has {free / 1e9:.2f} GB. Ask for fewer "
-                "percents at a time."
-            )
+        check_room(Path(output), sum(headers[j][2] for j in todo))
         for j in todo:
             for left in Path(output).glob(f".{names[j]}.*.part"):  # of a run that was killed
                 left.unlink()

@@ -24,6 +24,7 @@ RUN = "manifest.json"  # of the run that made the model; not of what is written 
 TEMPLATES = "additional_chat_templates"  # the one folder that transformers writes beside
 ADAPTER = ("adapter_config.json", "config.json", "README.md")  # of an adapter; not of the model it makes
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".msgpack")  # never copied as they are
+ROOM = "Free some, or ask for fewer percents at a time."
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 WRITERS = 4  # threads at most
 # of a tensor, slice after slice: what gives the values of model number j as they are stored, on any thread, once
@@ -65,14 +66,7 @@ def write_models(
     if not names:
         return
     with one_error(output):
-        output.mkdir(parents=True, exist_ok=True)
-        needed = len(names) * sum(file.stat().st_size for file in layout.files)
-        free = shutil.disk_usage(output).free
-        if needed > free:
-            raise DataError(
-                f"output must have room for {len(names)} models of {needed / len(names) / 1e9:.2f} GB; {output} has "
-                f"{free / 1e9:.2f} GB. Ask for fewer percents at a time."
-            )
+        check_room(output, len(names) * sum(file.stat().st_size for file in layout.files))
         with _parts(output, names) as parts:
             hashes = _fill(layout, parts, slices, sizes, elements)
             for part, manifest, files in zip(parts, manifests(), hashes, strict=True):
@@ -80,6 +74,16 @@ def write_models(
                     _copy_folder(adapter, part, but=ADAPTER)
                 _copy_folder(layout.path, part)
                 write_json(part / MANIFEST, {**manifest, "files": files})
+
+
+def check_room(output: Path, needed: int) -> None:
+    """Make the folder, and raise where its disk has not so many bytes."""
+    output.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(output).free
+    if needed > free:
+        raise DataError(
+            f"output must have room for {needed / 1e9:.2f} GB; {output} has {free / 1e9:.2f} GB. {ROOM}"
+        )
 
 
 def kept(
@@ -113,7 +117,7 @@ def one_error(output: Path) -> Iterator[None]:
         if error.errno in FULL:
             raise DataError(
                 f"output must have room; the disk of {output} became full ({error.strerror}), and nothing was kept. "
-                "Free some, or ask for fewer percents at a time."
+                f"{ROOM}"
             ) from None
         ours = error.filename is None or Path(error.filename).is_relative_to(output)
         if ours and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
