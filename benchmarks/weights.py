@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,11 +21,11 @@ from typing import Any
 import numpy as np
 
 from assay.weights import levels, open_pair, select
-from assay.weights.official import to_bf16
+from assay.weights.restore import read_back, stored
 
 PERCENTS = (1, 3, 5, 10, 20, 40, 60)
 MEMORY_GB = 0.3
-BLOCK = 2**22  # values at once
+BLOCK = 2**20  # values at once
 SPREAD, MOVED = 0.015, 3e-5  # of weights, of their changes, as where the paper's program was measured
 # runs `assay`, or a module, with the arguments that follow, and tells what it took
 WATCHED = """
@@ -223,27 +224,32 @@ def make_pair(
     for model in models:
         model.mkdir(parents=True)
         (model / "config.json").write_text(json.dumps(config))
-    where: dict[str, str] = {}
-    for number, part in enumerate(np.split(np.arange(len(names)), cuts), start=1):
-        file = f"model-{number:05}-of-{shards:05}.safetensors"
+    parts = [part.tolist() for part in np.split(np.arange(len(names)), cuts)]
+    files = [f"model-{number:05}-of-{shards:05}.safetensors" for number in range(1, shards + 1)]
+
+    def write(part: list[int], file: str) -> None:
         entries, at = {}, 0
-        for i in part.tolist():
+        for i in part:
             place = [at, at + 2 * sizes[i]]
             entries[names[i]] = {"dtype": "BF16", "shape": shapes[names[i]], "data_offsets": place}
-            where[names[i]], at = file, place[1]
+            at = place[1]
         header = json.dumps(entries).encode()
         header += b" " * (-len(header) % 8)
         with open(models[0] / file, "wb") as first, open(models[1] / file, "wb") as second:
             for f in (first, second):
                 f.write(len(header).to_bytes(8, "little") + header)
-            for i in part.tolist():
+            for i in part:
                 rng = np.random.default_rng([seed, i])
                 for start in range(0, sizes[i], BLOCK):
                     draw = partial(rng.standard_normal, min(BLOCK, sizes[i] - start), dtype=np.float32)
-                    p = to_bf16(np.float32(SPREAD) * draw())
-                    s = to_bf16(p + np.float32(MOVED) * draw())
-                    for f, values in ((first, p), (second, s)):
-                        f.write(values.view(np.uint16)[1::2].tobytes())  # the upper halves
+                    p = stored(np.float32(SPREAD) * draw(), "BF16")
+                    s = stored(read_back(p, "BF16") + np.float32(MOVED) * draw(), "BF16")
+                    first.write(p.tobytes())
+                    second.write(s.tobytes())
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write, parts, files))
+    where = {names[i]: file for part, file in zip(parts, files, strict=True) for i in part}
     for model in models:
         index = {"metadata": {"total_size": 2 * sum(sizes)}, "weight_map": where}
         (model / "model.safetensors.index.json").write_text(json.dumps(index))
