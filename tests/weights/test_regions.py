@@ -38,6 +38,10 @@ def test_regions_are_not_empty_and_together_all_parameters(family, tmp_path):
     for name, place in places.items():
         matrix = place.layer is not None and len(there.tensors[name].shape) == 2
         assert (place.region in (*SCOPES["transformer"], "router")) == matrix, name
+    # the scope of the paper's program, where that has no biases or routers
+    theirs = {name for name in places if "layers" in name and "norm" not in name}
+    ours = {name for name, place in places.items() if place.region in SCOPES["transformer"]}
+    assert (ours == theirs) == (not BESIDE[family] & {"bias", "router"} and "falcon" not in family)
     layers = {place.layer for place in places.values()} - {None}
     assert layers == {0, 1}
     for layer in layers:
