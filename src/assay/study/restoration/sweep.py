@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ from assay.weights.writing import MANIFEST
 OOD = "OOD"
 BEST = "best"
 DEV_NAMES = ("dev", "validation", "valid")
+# a tokenizer's files, as transformers names them
+TOKENIZER = (
+    "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "chat_template*"
+)  # fmt: skip
 SETTINGS, STATES, MODELS = "settings.json", "states", "models"
 Questions = tuple[Question, ...]
 
@@ -145,6 +150,20 @@ def sweep(
     }  # as they are read again
     for name in pairs:
         _same_settings(root / name, wanted[name])
+
+    def measures(loader: _Loader | None) -> list[Measure]:
+        made: list[Measure] = []
+        if loader is not None and sets:
+            made.append(
+                facts_measure(
+                    sets, loader.tokenizer, categories=categories, chat_template=chat_template,
+                    batch_size=batch_size, device=device, threads=threads, **(asking or {}),
+                )
+            )  # fmt: skip
+        if loader is not None and texts:
+            made.append(texts_measure(texts, loader.tokenizer, batch_size=batch_size))
+        return [*made, *([numbers_measure(*programs)] if programs else [])]
+
     done = 0
     for name, pair in pairs.items():
         folder = root / name
@@ -161,13 +180,10 @@ def sweep(
 
         with _threads(threads):
             loader = _Loader(pair, device, dtype) if sets or texts else None
+            measure = _measure(partial(measures, loader), pair, folder, checked, keep_models)
             found[name] = run_states(
-                pair, plan, output=folder, progress=told, load=loader, written=bool(programs) or keep_models,
-                measure=_measure(
-                    loader, folder, checked, sets=sets or {}, categories=categories, texts=texts, programs=programs,
-                    keep_models=keep_models, chat_template=chat_template, device=device, batch_size=batch_size,
-                    threads=threads, asking=asking or {},
-                ),
+                pair, plan, output=folder, progress=told, load=loader, measure=measure,
+                written=bool(programs) or keep_models,
             )  # fmt: skip
         done += len(found[name])
     return found
@@ -202,37 +218,19 @@ class _Loader:
 
 
 def _measure(
-    loader: _Loader | None,
+    measures: Callable[[], list[Measure]],
+    pair: Pair,
     folder: Path,
     checked: Callable[[Row], None] | None,
-    *,
-    sets: Mapping[str, Questions],
-    categories: Mapping[str, int] | None,
-    texts: Sequence[str],
-    programs: Sequence[Program],
     keep_models: bool,
-    chat_template: str | None,
-    device: str,
-    batch_size: int,
-    threads: int | None,
-    asking: Mapping[str, Any],
 ) -> Measure:
-    """Return what judges a state by all that is asked for; models are loaded by then."""
+    """Return what judges a state by all measures; they are made at the first one, when the tuned model is loaded."""
     made: list[Measure] = []
 
     def measure(state: State, model: Any, place: Path | None) -> Row:
-        if not made:
-            if loader is not None and sets:
-                made.append(
-                    facts_measure(
-                        sets, loader.tokenizer, categories=categories, chat_template=chat_template,
-                        batch_size=batch_size, device=device, threads=threads, **asking,
-                    )
-                )  # fmt: skip
-            if loader is not None and texts:
-                made.append(texts_measure(texts, loader.tokenizer, batch_size=batch_size))
-            if programs:
-                made.append(numbers_measure(*programs))
+        made[:] = made or measures()
+        if place is not None and state.kind != ORIGINAL:
+            _with_tokenizer(place, pair.original.path)
         row = together(*made)(state, model, place)
         if checked is not None:
             checked(row)
@@ -266,7 +264,16 @@ def write_best(
     target = Path(place)
     shutil.rmtree(target, ignore_errors=True)
     [(_, values, held)] = realised(Sums(pair, plan), [state])
-    return write_values(pair, values, target, {"state": state.name, "held": held} | dict(about or {}))
+    write_values(pair, values, target, {"state": state.name, "held": held} | dict(about or {}))
+    _with_tokenizer(target, pair.original.path)
+    return target
+
+
+def _with_tokenizer(place: Path, original: Path) -> None:
+    """Give a written checkpoint the original's tokenizer, where the tuned model has none."""
+    if original.is_dir() and not any(place.glob(TOKENIZER[0])):
+        for file in (file for name in TOKENIZER for file in original.glob(name) if file.is_file()):
+            shutil.copyfile(file, place / file.name)
 
 
 def forget(output: str | Path, names: Sequence[str]) -> None:
