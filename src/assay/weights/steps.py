@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from assay.weights.selection import Selection, levels
 from assay.weights.shrink import shrink
 
 Values = Callable[[Chunk], Floats32]  # the weights that a chunk is to have
-Places = Mapping[str, Any]  # flat views of the model's own tensors, by the pair's names
 
 
 def steps(pair: Pair, selection: Selection, model: Any, *, elements: int = CHUNK) -> Iterator[float]:
@@ -52,9 +51,9 @@ def steps(pair: Pair, selection: Selection, model: Any, *, elements: int = CHUNK
     >>> for percent in steps(pair, selection, model):  # doctest: +SKIP
     ...     print(percent, accuracy(model))
     """
-    places = places_of(pair, model, elements=elements)
+    check_loaded(pair, model, elements=elements)
     for j, percent in enumerate(selection.percents):
-        put(pair, places, restored(selection, j), elements=elements)
+        put(pair, model, restored(selection, j), elements=elements)
         yield percent
 
 
@@ -73,11 +72,44 @@ def shrunk(energy: float) -> Values:
     return lambda chunk: shrink(chunk[2], chunk[3], energy=energy)
 
 
-def places_of(pair: Pair, model: Any, *, elements: int = CHUNK) -> Places:
-    """Return where a loaded model has the weights of a pair; raise unless it is the tuned one."""
+def check_loaded(pair: Pair, model: Any, *, elements: int = CHUNK) -> None:
+    """Raise unless a loaded model has the weights of the tuned one."""
     import torch
 
     whole = pair.tuned is layout_of(pair)  # not an adapter, whose sums are rounded in an order of their own
+    places = _places(pair, model)
+    for name, start, _, s in pair.chunks(elements):
+        loaded = places[name][start : start + len(s)].cpu()
+        expected = torch.from_numpy(_as_put(pair, name, s, loaded.dtype)).to(loaded.dtype)
+        same = torch.equal(loaded, expected) if whole else torch.allclose(loaded, expected, 1e-2, 1e-6)
+        if not same:
+            raise DataError(
+                f"model must be the tuned one; {name} has other values than its file. Load it from {pair.tuned.path}."
+            )
+
+
+def put(pair: Pair, model: Any | None, values: Values, *, elements: int = CHUNK) -> float:
+    """Give the model these weights in scope, rounded as its file would be; return the share of sum d^2 undone.
+
+    Both models count in it as they are rounded there. None: only the share is told, of what a file would hold.
+    """
+    places = {} if model is None else _places(pair, model)
+    whole, left = 0.0, 0.0
+    for chunk in pair.chunks(elements):
+        name, start, p, s = chunk
+        place = None if model is None else places[name][start : start + len(s)]
+        dtype = None if place is None else place.dtype
+        original = _as_put(pair, name, p, dtype)
+        whole += _energy(_as_put(pair, name, s, dtype), original)
+        kept = _as_put(pair, name, values(chunk), dtype)
+        left += _energy(kept, original)
+        if place is not None:
+            _fill(place, kept)
+    return 1 - left / whole if whole else 0.0
+
+
+def _places(pair: Pair, model: Any) -> dict[str, Any]:
+    """Return flat views of a loaded model's own tensors, by the pair's names; they change when the model is moved."""
     state = {canonical(name): value for name, value in model.state_dict().items()}
     places = {}
     for match in pair.matches:
@@ -90,31 +122,14 @@ def places_of(pair: Pair, model: Any, *, elements: int = CHUNK) -> Places:
         places[match.name] = found.detach().reshape(-1)
         if places[match.name].data_ptr() != found.data_ptr():
             raise DataError(f"model must hold its weights in order; {match.name} is a view. Load it anew.")
-    for name, start, _, s in pair.chunks(elements):
-        loaded = places[name][start : start + len(s)]
-        expected = _as_loaded(pair, name, s, loaded)
-        same = torch.equal(loaded, expected) if whole else torch.allclose(loaded, expected, 1e-2, 1e-6)
-        if not same:
-            raise DataError(
-                f"model must be the tuned one; {name} has other values than its file. Load it from {pair.tuned.path}."
-            )
     return places
 
 
-def put(pair: Pair, places: Places, values: Values, *, elements: int = CHUNK) -> float:
-    """Give the model these weights in scope, rounded as its file would be; return the share of sum d^2 undone."""
+def _fill(place: Any, values: Floats32) -> None:
     import torch
 
-    whole, left = 0.0, 0.0
     with torch.no_grad():
-        for chunk in pair.chunks(elements):
-            name, start, p, s = chunk
-            kept = _rounded(pair, name, values(chunk))
-            loaded = places[name][start : start + len(s)]
-            loaded.copy_(torch.from_numpy(kept))
-            whole += _energy(s, p)
-            left += _energy(kept, p)
-    return 1 - left / whole if whole else 0.0
+        place.copy_(torch.from_numpy(values))
 
 
 def _energy(values: Floats32, p: Floats32) -> float:
@@ -123,12 +138,12 @@ def _energy(values: Floats32, p: Floats32) -> float:
     return float(change @ change)
 
 
-def _rounded(pair: Pair, name: str, values: Floats32) -> Floats32:
-    dtype = layout_of(pair).tensors[name].dtype
-    return read_back(stored(values, dtype), dtype)
-
-
-def _as_loaded(pair: Pair, name: str, values: Floats32, like: Any) -> Any:
+def _as_put(pair: Pair, name: str, values: Floats32, dtype: Any | None) -> Floats32:
+    """Return values rounded as their file holds them and, with a dtype of torch, as a model that was loaded in it."""
+    stored_as = layout_of(pair).tensors[name].dtype
+    kept = read_back(stored(values, stored_as), stored_as)
+    if dtype is None:
+        return kept
     import torch
 
-    return torch.from_numpy(_rounded(pair, name, values)).to(like.device, like.dtype)
+    return torch.from_numpy(kept).to(dtype).float().numpy()

@@ -139,12 +139,55 @@ def test_a_loaded_model_has_the_values_that_are_written(tmp_path: Path) -> None:
         assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items()), (
             state.name
         )
+        for parameter in model.parameters():
+            parameter.data = parameter.data.clone()  # what moving it to a GPU does
         return {"answers": [{"id": "1", "right": True}]}
 
     plan = Plan(percents=(5.0, 40.0), rankings=("relative", "random", "shrink"), draws=1, blocks=2)
     run_states(pair, plan, output=tmp_path / "o", measure=measure, load=load, written=True)
     assert loaded == ["tuned", "original"]
     assert (tmp_path / "o" / "answers" / "shrink-energy-40.jsonl").read_text() == '{"id":"1","right":true}\n'
+
+
+@pytest.mark.parametrize(
+    ("file", "load"), [("bfloat16", None), ("bfloat16", "bfloat16"), ("float32", "bfloat16")]
+)
+def test_energy_is_that_of_weights_as_they_are_rounded(tmp_path: Path, file: str, load: str | None) -> None:
+    """In bf16 a change of one unit is not made smaller by a fifth: it stays, and nothing is undone."""
+    torch = pytest.importorskip("torch")
+    from transformers import AutoModelForCausalLM
+
+    tuned = made.make_model()
+    for one, moved in zip(tuned.parameters(), made.nudge(made.make_model()).parameters(), strict=True):
+        one.data = torch.lerp(one.data, moved.data, 1 / 16)
+    for side, model in (("p", made.make_model()), ("s", tuned)):
+        model.to(getattr(torch, file)).save_pretrained(tmp_path / side)
+    pair = open_pair(tmp_path / "p", tmp_path / "s")
+    values: dict[str, dict[str, Any]] = {}
+
+    def loaded(side: str) -> Any:
+        where = tmp_path / ("p" if side == "original" else "s")
+        return AutoModelForCausalLM.from_pretrained(where, dtype=getattr(torch, load or file))
+
+    def measure(state: State, model: Any, folder: Path | None) -> Row:
+        model = AutoModelForCausalLM.from_pretrained(folder) if model is None else model
+        state_of = model.state_dict()
+        values[state.name] = {match.name: state_of[match.name].double() for match in pair.matches}
+        return {}
+
+    plan = Plan(percents=(20.0,), rankings=("relative", "shrink"))
+    rows = run_states(
+        pair, plan, output=tmp_path / "o", measure=measure, load=loaded if load else None, written=not load
+    )
+
+    def far(name: str) -> float:
+        return float(sum(((values[name][m] - values["original"][m]) ** 2).sum() for m in values[name]))
+
+    for row in rows[:-1]:
+        assert row["held"]["energy"] == pytest.approx(100 * (1 - far(row["name"]) / far("tuned")), abs=1e-9)
+    held = {row["name"]: row["held"]["energy"] for row in rows[:-1]}
+    assert (held["tuned"], held["scope"]) == (0, 100)
+    assert abs(held["shrink-energy-20"] - held["relative-weights-20"]) > 1
 
 
 def test_a_sweep_that_was_interrupted_goes_on(pair: Pair, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ from assay.weights import Change, Pair, changes, select, tally
 from assay.weights.ranking import Chunk, Floats32
 from assay.weights.restore import write_values
 from assay.weights.shares import SUMS
-from assay.weights.steps import Values, places_of, put, restored, shrunk
+from assay.weights.steps import Values, check_loaded, put, restored, shrunk
 
 Row = dict[str, Any]
 Measure = Callable[[State, Any, Path | None], Row]
@@ -60,7 +60,7 @@ def run_states(
     -------
     list of dict
         In the order of `states`: the fields of `State`, ``name``, ``held``: percent of weights, changed weights,
-        sum r, sum |d|, sum d^2 that is set back (sum d^2 as it was put where there is a model), and what was measured.
+        sum r, sum |d|, sum d^2 that is set back (sum d^2 of weights as they were put, rounded), and what was measured.
 
     Raises
     ------
@@ -69,7 +69,8 @@ def run_states(
 
     Notes
     -----
-    Selecting takes three to five passes over both models for each ranking and draw, putting a model into a state one.
+    Selecting takes three to five passes over both models for each ranking and draw, putting a model into a state one, or two
+    with its checkpoint.
     """
     todo = states(plan, pair)
     place = Path(output) / "states"
@@ -80,27 +81,25 @@ def run_states(
 
     sums = Sums(pair, plan)
     done = sum(file(state).exists() for state in todo)
-    places: Mapping[str, Any] | None = None
     model: Any = None
     for members in _together(todo):
         missing = [state for state in members if not file(state).exists()]
         if not missing:
             continue
         if missing == [State(ORIGINAL)]:
-            model = places = None  # not two models at a time
+            model = None  # not two models at a time
             model = load(ORIGINAL) if load is not None else None
             row = measure(missing[0], model, pair.original.path if written else None)
             _keep(Path(output), missing[0], {"held": None} | row)
             done += 1
         else:
-            if load is not None and places is None:
+            if load is not None and model is None:
                 model = load(TUNED)
-                places = places_of(pair, model)
+                check_loaded(pair, model)
             for state, values, held in realised(sums, members):
                 if file(state).exists():
                     continue
-                if places is not None:
-                    held = held | {"energy": 100 * put(pair, places, values)}
+                held = held | {"energy": 100 * put(pair, model, values)}
                 with ExitStack() as stack:
                     folder = None
                     if written:
