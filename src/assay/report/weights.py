@@ -36,7 +36,7 @@ WHERE = (
     "if drawn at random. Weights that are smaller, or changes that are larger, raise it without any training"
 )
 SHOWN = (
-    "unchanged", "relative", "absolute", "scaled", "signed", "norm_ratio", "share_relative", "share_squared"
+    "unchanged", "relative", "absolute", "scaled", "signed", "norm_ratio", "share_squared"
 )  # fmt: skip
 
 
@@ -62,7 +62,10 @@ def weights_sections(result: Mapping[str, Any]) -> list[Section]:
             "Shares in percent",
             text="sd: over the draws of chance. gaussian and constant: formulas, for weights of the sizes that there "
             f"are (root mean square {result['sigma']:.3g}) and changes of that kind, with no rounding.",
-            table=shares,
+            table=[
+                row | {"percent": int(row["percent"]) if row["percent"] % 1 == 0 else row["percent"]}
+                for row in shares
+            ],
             decimals=3,
         ),
         Section(
@@ -121,7 +124,9 @@ def _curves(shares: Sequence[Row], fair: str) -> Any:
     figure = make_subplots(rows=1, cols=3, subplot_titles=SUMS, shared_yaxes=True, horizontal_spacing=0.03)
     for at, of in enumerate(SUMS, 1):
         rows = [row for row in shares if row["of"] == of]
-        for name in sorted(LINES, key=lambda name: (name != "share", name != fair)):
+        for name in sorted(
+            LINES, key=lambda name: (name == fair, name == "share")
+        ):  # chance is seen on the measured
             said, color, dash = LINES[name]
             values = [row[name] for row in rows]
             if all(value is None for value in values):
@@ -132,8 +137,9 @@ def _curves(shares: Sequence[Row], fair: str) -> Any:
                 name=said,
                 legendgroup=name,
                 showlegend=at == 1,
+                legendrank={"share": 1, fair: 2}.get(name, 3),
                 mode="lines+markers" if name == "share" else "lines",
-                line={"color": color, "dash": dash, "width": 3 if name in ("share", fair) else 1.5},
+                line={"color": color, "dash": dash, "width": {"share": 4, fair: 2}.get(name, 1.5)},
                 hovertemplate=f"top %{{x:g}} %: %{{y:.2f}} % of {plain(of)}<extra>{plain(said)}</extra>",
                 row=1,
                 col=at,
@@ -158,7 +164,7 @@ def _map(cells: Sequence[Row], percent: float, fair: str | None) -> Any:
     modules = list(dict.fromkeys(row["module"] for row in own))
     values = {"measured": {(_layer(row), row["module"]): row["enrichment"] for row in own}}
     if fair is not None:
-        values[f"over chance ({fair})"] = {
+        values["over chance"] = {
             (_layer(row), row["module"]): row["enrichment"] / row[fair]
             if row[fair] and row["enrichment"] is not None
             else None
