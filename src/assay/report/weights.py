@@ -63,7 +63,7 @@ def weights_sections(result: Mapping[str, Any]) -> list[Section]:
             text="sd: over the draws of chance. gaussian and constant: formulas, for weights of the sizes that there "
             f"are (root mean square {result['sigma']:.3g}) and changes of that kind, with no rounding.",
             table=[
-                row | {"percent": int(row["percent"]) if row["percent"] % 1 == 0 else row["percent"]}
+                dict(row) | {"percent": int(row["percent"]) if row["percent"] % 1 == 0 else row["percent"]}
                 for row in shares
             ],
             decimals=3,
