@@ -136,6 +136,7 @@ def test_how_far_it_goes_is_said() -> None:
 def test_tables_have_the_papers_layout() -> None:
     result = whole()
     made = tables(result)
+    assert all(len({frozenset(row) for row in rows}) == 1 for rows in made.values())  # as CSV wants them
     assert list(made) == ["states", "percents", "choices", "differences", "verdicts", "blocks", "parts"]
     own = [
         row

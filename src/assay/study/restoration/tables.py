@@ -39,7 +39,10 @@ def tables(result: Result) -> dict[str, list[Row]]:
         "differences": [
             {"group": label} | row for label, group in groups.items() for row in group["differences"]
         ],
-        "verdicts": [row | {"group": row["group"] or "(all)"} for row in verdicts(result)],
+        "verdicts": [
+            row | {"group": row["group"] or "(all)", "groups": row.get("groups", 1)}
+            for row in verdicts(result)
+        ],
         "blocks": blocks(result),
         "parts": [{"group": label} | row for label, group in groups.items() for row in group["parts"]],
     }
