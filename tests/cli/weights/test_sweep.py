@@ -113,6 +113,10 @@ def test_an_interrupted_sweep_goes_on_and_another_is_refused(assay: Assay, given
     assert done.code == 0, done.err
     assert count.read_text().count("\n") == 9  # the failed one twice
     assert read(given / "out" / "sweep.json")["metric"] == "command"
+    done = assay(*run, "--resume", "--percent", "20", "--rankings", "relative")
+    assert done.code == 0, done.err  # what it finds is of its own plan
+    assert read(given / "out" / "manifest.json")["counts"]["states"] == 4
+    assert count.read_text().count("\n") == 10
     done = assay(*run, "--resume", "--seed", 3)
     assert (done.code, "seed was 0, and is now 3" in done.err) == (2, True)
     done = assay(*run, "--overwrite", "--percent", "20")

@@ -35,8 +35,10 @@ from assay.cli.weights.options import (
 )
 
 if TYPE_CHECKING:
+    from assay.study.restoration import Plan
     from assay.study.restoration.compare import Result
     from assay.study.restoration.numbers import Program
+    from assay.study.restoration.runs import Run
     from assay.weights import Pair
 
 Rows = list[dict[str, Any]]
@@ -231,7 +233,7 @@ def weights_sweep(
             programs=programs, keep_models=keep_models, device=device, dtype=dtype, threads=threads,
             batch_size=batch_size, checked=_metric_check(given), progress=_progress(talk, bar),
         )  # fmt: skip
-    runs = [run for run in read_runs(folder) if run.name in names]
+    runs = [_of_plan(run, plan, pairs[run.name]) for run in read_runs(folder) if run.name in names]
     chosen = metric or _only_metric(given, runs[0].rows["tuned"])
     reference = plan.rankings[0]
     result = compare(
@@ -415,7 +417,7 @@ def _entries(given: Mapping[str, Any]) -> Rows:
     return found
 
 
-def _settings(given: Mapping[str, Any], plan: Any, inputs: Rows) -> dict[str, Any]:
+def _settings(given: Mapping[str, Any], plan: Plan, inputs: Rows) -> dict[str, Any]:
     """Return what decides the numbers of a state of a model: a sweep that goes on must have the same."""
     of_states = (
         "scope", "layers", "pattern", "shape", "dev_fraction", "limit", "prompt", "shots", "rule", "max_tokens",
@@ -429,11 +431,25 @@ def _settings(given: Mapping[str, Any], plan: Any, inputs: Rows) -> dict[str, An
     }
 
 
-def _expected(plan: Any, pairs: Mapping[str, Pair]) -> str:
+def _expected(plan: Plan, pairs: Mapping[str, Pair]) -> str:
     from assay.study.restoration.states import states
 
     count = len(states(plan, next(iter(pairs.values()))))
     return f"{count} states" + (f" of each of {len(pairs)} models" if len(pairs) > 1 else "")
+
+
+def _of_plan(run: Run, plan: Plan, pair: Pair) -> Run:
+    """Return a run without states that an earlier sweep left and this plan has not."""
+    from dataclasses import replace
+
+    from assay.study.restoration import states
+
+    names = {state.name for state in states(plan, pair)}
+
+    def mine(found: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in found.items() if name in names}
+
+    return replace(run, rows=mine(run.rows), answers=mine(run.answers), losses=mine(run.losses))
 
 
 def _progress(talk: Any, bar: Callable[[int, int], None]) -> Callable[[int, int], None]:
