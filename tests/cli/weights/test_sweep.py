@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from assay.cli.weights.sweep import _names
+from assay.errors import DataError
+from assay.knowledge import Question
+from assay.study.restoration.sweep import sets_of
 from assay.weights import open_checkpoint
 from tests.cli.conftest import Assay, files_in, read_lines, write_lines
 from tests.knowledge.made_models import save_random
@@ -113,10 +117,10 @@ def test_an_interrupted_sweep_goes_on_and_another_is_refused(assay: Assay, given
     assert done.code == 0, done.err
     assert count.read_text().count("\n") == 9  # the failed one twice
     assert read(given / "out" / "sweep.json")["metric"] == "command"
-    done = assay(*run, "--resume", "--percent", "20", "--rankings", "relative")
-    assert done.code == 0, done.err  # what it finds is of its own plan
-    assert read(given / "out" / "manifest.json")["counts"]["states"] == 4
-    assert count.read_text().count("\n") == 10
+    done = assay(*run, "--resume", "--percent", "20")  # the states of 40 % stay, and are not of this plan
+    assert done.code == 0, done.err
+    [group] = read(given / "out" / "sweep.json")["groups"].values()
+    assert {row["percent"] for row in group["states"]} == {None, 20.0}
     done = assay(*run, "--resume", "--seed", 3)
     assert (done.code, "seed was 0, and is now 3" in done.err) == (2, True)
     done = assay(*run, "--overwrite", "--percent", "20")
@@ -148,6 +152,38 @@ def test_the_state_that_dev_chose_is_written(assay: Assay, given: Path) -> None:
         assert "Nothing was written to best" in done.err
 
 
+def test_a_model_is_not_named_as_another_file_of_the_output() -> None:
+    """A tuned model in a folder `best` would be taken for the one that is written."""
+    assert _names(["/runs/best"]) == {"runs-best": "/runs/best"}
+
+
+def _fact(id: str, prompt: str, split: str = "", domain: str = "ID") -> Question:
+    return Question(id, id, "P1", prompt, ("a",), split=split, domain=domain)
+
+
+def test_facts_that_were_trained_on_report_nothing() -> None:
+    """Nor does dev ask what test asks, too."""
+    taught = [_fact(f"t{n}", f"t{n}", "train") for n in range(20)]
+    for split in ("test", "dev", ""):
+        sets, notes = sets_of((*taught, *(_fact(f"f{n}", f"f{n}", split) for n in range(6))))
+        assert {name: len(own) for name, own in sets.items()} == {"dev": 3, "test": 3}
+        assert not any(one.split == "train" for own in sets.values() for one in own)
+        assert notes == ["facts: 3 dev, 3 test; 20 of other splits were left out"]
+    twins = [
+        _fact(f"{split}{n}", f"q{n}", split)
+        for split, count in (("dev", 5), ("test", 3))
+        for n in range(count)
+    ]
+    outside = [_fact("o", "q9", "test", "OOD"), _fact("p", "q8", "dev", "OOD")]
+    sets, (note,) = sets_of((*twins, *outside))
+    assert {name: [one.id for one in own] for name, own in sets.items()} == {
+        "dev": ["dev3", "dev4"], "test": ["test0", "test1", "test2"], "OOD": ["o"]
+    }  # fmt: skip
+    assert "3 of dev were left out, which test asks, too; 1 of other splits were left out" in note
+    with pytest.raises(DataError, match="facts must have some to choose by that test does not ask"):
+        sets_of(twins[:3] + twins[5:])
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
@@ -168,6 +204,17 @@ def test_the_state_that_dev_chose_is_written(assay: Assay, given: Path) -> None:
             ("--texts", "texts.txt", "--metric", "f1"),
             "--metric must be one of macro, micro, loss without a command",
         ),
+        (("--texts", "texts.txt", "--texts-limit", 1), "texts must be two at least, one to choose by"),
+        (
+            ("--texts", "texts.txt", "--lower"),
+            "--lower must be left out unless the metric is a number by name",
+        ),
+        (
+            ("--command", "wc {model}", "--threads", 1),
+            "--threads must be left out where a command alone evaluates",
+        ),
+        (("--facts", "taught.jsonl"), "facts must have some that are not of split train"),
+        (("--facts", "facts.jsonl", "--limit", 0), "--limit must be"),
         (("--texts", "none.txt"), "--texts must be an existing file; there is no none.txt."),
         (("--facts", "few.jsonl"), "dev must leave facts to both, of 1; got 0. Give more facts."),
         (("--command", "echo {model}", "--write-best"), "--write-best must have facts or texts to choose by"),
@@ -181,6 +228,13 @@ def test_refused_before_anything_is_written(
     assay: Assay, given: Path, more: tuple[object, ...], said: str
 ) -> None:
     write_lines(given / "few.jsonl", [{"subject": "w1", "relation": "P1", "prompt": "w1", "answers": ["w2"]}])
+    write_lines(
+        given / "taught.jsonl",
+        [
+            {"subject": f"w{n}", "relation": "P1", "prompt": f"w{n}", "answers": ["w2"], "split": "train"}
+            for n in range(9)
+        ],
+    )
     done = assay("weights", "sweep", "p", "tuned-s1", "-o", "out", *more)
     assert (done.code, done.out) == (2, "")
     assert said in done.err.splitlines()[-1]

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from assay.cli.output import write_csv
 from assay.errors import DataError
 from assay.knowledge.intervals import Floats
 from assay.study.effects import Rights, half_of_facts, half_without
 from assay.study.restoration.compare import compare, half_of_texts, loss_of
 from assay.study.restoration.runs import Run, read_runs
+from assay.study.restoration.tables import tables
+from assay.study.restoration.verdicts import sentences
 from tests.study.restoration.made import PERCENTS, rows, runs, write
 
 T1, T2 = 12.706204736, 4.302652730  # Student's t at 97.5 %, 1 and 2 degrees of freedom (any table)
@@ -92,6 +95,52 @@ def test_choices_by_hand() -> None:
     assert (second["ranking"], second["by"], second["energy"]) == ("random", "weights", 20.0)
     assert (second["dev"], second["test"]) == (37.5, 37.5)
     assert second["test gain"] == (12.5 - 12.5) / 2
+
+
+def test_choices_are_those_of_a_slow_loop() -> None:
+    """From the definition, with few facts, so that dev values tie often; unlike numbers of draws of facts of a bin."""
+    ties = 0
+    for world in range(12):
+        made = runs(
+            _hump, seeds=1 + world % 3, world=world, facts={"dev": 9, "test": 30, "OOD": 7}, bins=3, noise=0.1
+        )
+        group = _group(compare({"": made}))
+
+        def accuracy(run: Run, name: str, on: str) -> float:
+            right, bins = run.answers[name][on].tolist(), run.bins[on].tolist()
+            each = [[r for r, b in zip(right, bins, strict=True) if b == one] for one in sorted(set(bins))]
+            return 100 * sum(sum(own) / len(own) for own in each) / len(each)
+
+        for kind in ("relative", "random", "shrink"):
+            found: dict[tuple[float, float, str], list[tuple[float, ...]]] = {}
+            for run in made:
+                draws: dict[tuple[float, float, str], list[tuple[float, ...]]] = {}
+                for name, row in run.rows.items():
+                    if row["part"] is None and row["kind"] in ("tuned", kind):
+                        key = (row["held"]["energy"], row["percent"] or 0.0, row["by"])
+                        told = tuple(accuracy(run, name, on) for on in ("dev", "test", "OOD"))
+                        draws.setdefault(key, []).append(told)
+                for key, values in draws.items():
+                    found.setdefault(key, []).append(tuple(np.mean(values, axis=0)))
+            means = {key: np.mean(values, axis=0) for key, values in found.items()}
+            highest = max(round(float(value[0]), 9) for value in means.values())
+            best = [key for key in sorted(means) if round(float(means[key][0]), 9) == highest]
+            ties += len(best) > 1
+            chosen = _one(group["choices"], ranking=kind)
+            assert (chosen["energy"], chosen["percent"]) == best[0][:2]
+            assert [chosen[on] for on in ("dev", "test", "OOD")] == pytest.approx(means[best[0]].tolist())
+    assert ties > 5
+
+
+def test_a_state_without_a_loss_is_never_chosen() -> None:
+    """What overflows in half precision has not a number as its loss."""
+    (run,) = runs(_none, seeds=1, draws=1, texts=8)
+    tokens, nats = run.losses["relative-weights-40"]
+    losses = {**run.losses, "relative-weights-40": (tokens, np.full_like(nats, np.nan))}
+    chosen = _one(
+        _group(compare({"": [replace(run, losses=losses)]}, metric="loss"))["choices"], ranking="relative"
+    )
+    assert chosen["percent"] == 20.0
 
 
 def test_nothing_restored_is_a_candidate() -> None:
@@ -299,6 +348,34 @@ def test_groups_together_are_means_over_them() -> None:
     assert (one["groups"], one["n"]) == (2, 3)
 
 
+def test_groups_in_which_nothing_is_restored_count(tmp_path: Path) -> None:
+    """One group gains 50 points on test, in the other dev chooses nothing: 25 in the mean."""
+    idle = {name: ("1000" if name != "tuned" else "1111", own[1]) for name, own in FIRST.items()}
+    found = compare({"one": [_by_hand(FIRST)], "none": [_by_hand(idle)]})
+    gain = _one(found["together"], how="restored")
+    assert (gain["effect"], gain["groups"]) == ((50 + 0) / 2, 2)
+    assert found["together"] == compare({"none": [_by_hand(idle)], "one": [_by_hand(FIRST)]})["together"]
+    both = compare({"one": [_by_hand(idle)], "none": [_by_hand(idle)]})
+    assert {row["how"] for row in both["together"]} <= {"each at its own percent"}
+    for name, table in tables(found).items():
+        write_csv(tmp_path / f"{name}.csv", table)
+    assert (tmp_path / "verdicts.csv").read_text().splitlines()[-1].startswith("(all),2,")
+
+
+def test_energies_that_are_not_equal_are_told() -> None:
+    """Where weights are rounded, shrinking may undo nothing."""
+    (run,) = runs(_ranked, seeds=1, draws=1, spread=0.05)
+    assert "Energies are not equal" not in sentences(compare({"": [run]}))[-1]
+    rows = {
+        name: {**row, "held": {**row["held"], "energy": 0.0}} if row["kind"] == "shrink" else row
+        for name, row in run.rows.items()
+    }
+    found = compare({"": [replace(run, rows=rows)]})
+    one = _one(_group(found)["differences"], on="test", against="shrink", how="equal energy", chosen=True)
+    assert (one["energy"] > 0, one["other energy"]) == (True, 0.0)
+    assert "Energies are not equal: shrinking could not" in sentences(found)[-1]
+
+
 def test_parts_are_held_against_as_many_weights_anywhere() -> None:
     def gain(row: Mapping[str, Any]) -> float:
         return 1.2 if (row["kind"], row["part"]) == ("whole", "2-3") else 0.0
@@ -344,6 +421,8 @@ def test_errors(tmp_path: Path) -> None:
         compare({"": made}, metric="marco")
     with pytest.raises(DataError, match="was asked no facts"):
         compare({"": [Run("a", 0, rows())]})
+    with pytest.raises(DataError, match="texts must have some to choose by and some to report"):
+        compare({"": runs(_none, seeds=1, draws=1, texts=1)}, metric="loss")
     with pytest.raises(DataError, match="has no loss of tuned"):
         compare({"": made}, metric="loss")
     others = runs(_none, seeds=1, percents=(20.0,), draws=1, facts={"dev": 10, "test": 10, "OOD": 10})

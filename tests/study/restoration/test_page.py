@@ -96,13 +96,14 @@ def test_what_is_said_follows_from_the_intervals() -> None:
         return " ".join(sentences(compare({"": made})))
 
     assert said(1.2, "relative").startswith(
-        "Restoring helps on test. At equal energy relative change beats random weights and shrinking."
+        "Restoring by relative change helps on test. "
+        "At equal energy relative change beats random weights and shrinking."
     )
-    assert "Whether restoring helps on test is undecided" in said(
+    assert "Whether restoring by relative change helps on test is undecided" in said(
         0.0, "relative"
     ) or "restore nothing" in said(0.0, "relative")
     loses = said(-1.2, "relative")  # which dev does not choose
-    assert loses.startswith("To restore nothing is what dev chose.")
+    assert loses.startswith("By relative change, to restore nothing is what dev chose.")
     both = runs(
         lambda row: {"relative": 0.8, "random": 2.0}.get(row["kind"], 0.0),
         spread=0.02,
@@ -121,9 +122,9 @@ def test_how_far_it_goes_is_said() -> None:
     assert "Random weights are of one draw: another may come out differently" in one
     many = sentences(whole())
     assert many[0] == (
-        "On test restoring helps in 2 of 2 groups and hurts in 0. At equal energy relative change, on average over "
-        "groups, shows no lead over random weights or shrinking. Group by group it beats random weights in 0 and "
-        "loses in 0, shrinking in 0 and loses in 0."
+        "On test restoring by relative change helps in 2 of 2 groups and hurts in 0. At equal energy relative change, "
+        "on average over groups, shows no lead over random weights or shrinking. Group by group it beats random "
+        "weights in 0 and loses in 0, shrinking in 0 and loses in 0."
     )
     assert "over 3 tuned models a group and over facts" in many[-1]
     assert "Percents were chosen on dev, of 5 to 9 states a ranking" in many[-1]

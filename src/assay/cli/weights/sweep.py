@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from assay.study.restoration import Plan
     from assay.study.restoration.compare import Result
     from assay.study.restoration.numbers import Program
-    from assay.study.restoration.runs import Run
     from assay.weights import Pair
 
 Rows = list[dict[str, Any]]
 REPORT, RESULT = "report.html", "sweep.json"
+TAKEN = {"best", "tables", REPORT, RESULT, "manifest.json"}  # in the output
 EVALUATORS = ("facts", "texts", "command", "lm_eval")
 # what only facts read, with the defaults; the same for the harness and texts
 OF: dict[str, dict[str, Any]] = {
@@ -83,7 +83,7 @@ def weights_sweep(
         float,
         flag(
             "--dev-fraction",
-            help="Facts that percents are chosen by; the rest report. Splits dev and test are used as they are.",
+            help="Share of facts to choose percents by; the rest report. Splits dev and test are used as they are.",
             panel=DATA,
         ),
     ] = 0.5,
@@ -202,7 +202,8 @@ def weights_sweep(
     from assay.study.restoration.compare import compare
     from assay.study.restoration.page import sections
     from assay.study.restoration.runs import read_runs
-    from assay.study.restoration.sweep import BEST, best_state, forget, sweep
+    from assay.study.restoration.states import states
+    from assay.study.restoration.sweep import BEST, best_state, forget, forget_best, sweep
     from assay.study.restoration.sweep import write_best as written
     from assay.study.restoration.tables import tables
     from assay.study.restoration.verdicts import sentences
@@ -233,12 +234,15 @@ def weights_sweep(
             programs=programs, keep_models=keep_models, device=device, dtype=dtype, threads=threads,
             batch_size=batch_size, checked=_metric_check(given), progress=_progress(talk, bar),
         )  # fmt: skip
-    runs = [_of_plan(run, plan, pairs[run.name]) for run in read_runs(folder) if run.name in names]
+    own = {state.name for state in states(plan, next(iter(pairs.values())))}  # not what another plan left
+    runs = [run for run in read_runs(folder, states=own) if run.name in names]
     chosen = metric or _only_metric(given, runs[0].rows["tuned"])
     reference = plan.rankings[0]
     result = compare(
         {Path(original).resolve().name: runs}, metric=chosen, reference=reference, lower_is_better=lower
     )
+    if write_best:
+        forget_best(folder)
     best = best_state(result, plan) if write_best else None
     if best is not None:
         with talk.stage("write", f"{best.name} to {folder / BEST}"):
@@ -297,6 +301,12 @@ def _check_given(given: Mapping[str, Any], formats: Sequence[str]) -> None:
                 )
     if given["train"] is not None and given["prompt"] != "few-shot":
         raise DataError(f"train must be left out unless --prompt is few-shot; got {given['train']!r}.")
+    shared = {"device": "auto", "dtype": "auto", "batch_size": 64, "threads": None}
+    for name, usual in (
+        shared.items() if not any(given[one] for one in EVALUATORS if one != "command") else ()
+    ):
+        if given[name] != usual:
+            raise DataError(f"{name} must be left out where a command alone evaluates; got {given[name]!r}.")
     wants = {"macro": "grades", "micro": "facts", "loss": "texts"}
     metric = given["metric"]
     if metric in METRICS and given[wants[metric]] is None:
@@ -304,6 +314,10 @@ def _check_given(given: Mapping[str, Any], formats: Sequence[str]) -> None:
     if metric not in (None, *METRICS) and not (given["command"] or given["lm_eval"]):
         raise DataError(f"metric must be one of {', '.join(METRICS)} without a command; got {metric!r}.")
     chosen = given["facts"] or given["texts"]
+    if given["lower"] and (metric in METRICS or (metric is None and chosen)):
+        raise DataError(
+            "--lower must be left out unless the metric is a number by name; of others it is known."
+        )
     if given["write_best"] and (not chosen or metric not in (None, *METRICS)):
         raise DataError(
             "--write-best must have facts or texts to choose by, which have a dev set; got a number."
@@ -311,7 +325,10 @@ def _check_given(given: Mapping[str, Any], formats: Sequence[str]) -> None:
 
 
 def _names(tuned: Sequence[str]) -> dict[str, str]:
-    """Return the folder of each tuned model by a name of its own: the last parts of its path that tell it apart."""
+    """Return the folder of each tuned model by a name of its own: the last parts of its path that tell it apart.
+
+    No name is that of something else in the output.
+    """
     from pathlib import Path
 
     from assay.errors import DataError
@@ -319,10 +336,11 @@ def _names(tuned: Sequence[str]) -> dict[str, str]:
     parts = [Path(one).resolve().parts[1:] for one in tuned]
     if len(set(parts)) < len(parts):
         raise DataError(f"tuned must be models of their own; got one twice: {', '.join(tuned)}.")
-    count = next(
-        n for n in range(1, 1 + max(map(len, parts))) if len({one[-n:] for one in parts}) == len(parts)
-    )
-    return {"-".join(one[-count:]): path for one, path in zip(parts, tuned, strict=True)}
+    for count in range(1, 1 + max(map(len, parts))):
+        names = ["-".join(one[-count:]) for one in parts]
+        if len(set(names)) == len(names) and not TAKEN.intersection(names):
+            return dict(zip(names, tuned, strict=True))
+    raise DataError(f"tuned must have names of their own in the output; got {', '.join(tuned)}. Rename one.")
 
 
 def _facts(given: Mapping[str, Any], talk: Any) -> dict[str, Any]:
@@ -363,9 +381,15 @@ def _facts(given: Mapping[str, Any], talk: Any) -> dict[str, Any]:
 
 
 def _texts(given: Mapping[str, Any]) -> list[str]:
+    from assay.errors import DataError
     from assay.study.restoration.texts import read_texts
 
-    return [] if given["texts"] is None else read_texts(given["texts"], limit=given["texts_limit"])
+    if given["texts"] is None:
+        return []
+    found = read_texts(given["texts"], limit=given["texts_limit"])
+    if len(found) < 2 and (given["metric"] == "loss" or not (given["metric"] or given["facts"])):
+        raise DataError("texts must be two at least, one to choose by and one to report; got one.")
+    return found
 
 
 def _programs(given: Mapping[str, Any]) -> list[Program]:
@@ -436,20 +460,6 @@ def _expected(plan: Plan, pairs: Mapping[str, Pair]) -> str:
 
     count = len(states(plan, next(iter(pairs.values()))))
     return f"{count} states" + (f" of each of {len(pairs)} models" if len(pairs) > 1 else "")
-
-
-def _of_plan(run: Run, plan: Plan, pair: Pair) -> Run:
-    """Return a run without states that an earlier sweep left and this plan has not."""
-    from dataclasses import replace
-
-    from assay.study.restoration import states
-
-    names = {state.name for state in states(plan, pair)}
-
-    def mine(found: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in found.items() if name in names}
-
-    return replace(run, rows=mine(run.rows), answers=mine(run.answers), losses=mine(run.losses))
 
 
 def _progress(talk: Any, bar: Callable[[int, int], None]) -> Callable[[int, int], None]:

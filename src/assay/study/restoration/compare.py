@@ -67,11 +67,15 @@ class _Measure:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Difference:
-    """One difference a run, with what each fact adds; half of the interval over draws; that over facts."""
+    """One difference a run, with what each fact adds; half of the interval over draws; that over facts.
+
+    `same`: of a state with itself.
+    """
 
     seeds: Seeds
     draws: float
     half: Half | None
+    same: bool = False
 
     def effect(self) -> Effect:
         return effect_over("", self.seeds, self.half, alone=True, beside=self.draws)
@@ -119,12 +123,15 @@ class _Group:
         ]
         return _mean(found)
 
-    def difference(self, upper: At, lower: At, on: str) -> _Difference | None:
-        """Return upper - lower, None where they are the same states."""
-        if all(upper[number] == lower[number] for number in self.runs):
-            return None
-        draws = float(np.hypot(self._half_of_draws(upper, on), self._half_of_draws(lower, on)))
-        return _Difference(minus(self.seeds(upper, on), self.seeds(lower, on)), draws, self.measure.half(on))
+    def difference(self, upper: At, lower: At, on: str) -> _Difference:
+        """Return upper - lower; 0 and `same` where they are the same states."""
+        same = all(upper[number] == lower[number] for number in self.runs)
+        draws = (
+            0.0 if same else float(np.hypot(self._half_of_draws(upper, on), self._half_of_draws(lower, on)))
+        )
+        return _Difference(
+            minus(self.seeds(upper, on), self.seeds(lower, on)), draws, self.measure.half(on), same
+        )
 
     def _half_of_draws(self, at: At, on: str) -> float:
         """Return half of the interval over draws of a random choice; 0 where the spread over runs has it."""
@@ -197,12 +204,12 @@ def compare(
         - ``choices``: for each ranking the percent that is best on dev, and what it is elsewhere;
         - ``differences``: the reference less the tuned model, and less each other ranking, at equal percents of
           weights, at equal energy, and each at its own percent; ``chosen`` are those at the percent that was chosen
-          for the reference;
+          for the reference; ``energy`` and ``other energy``: percent of sum d^2 that both undo;
         - ``parts``: layers and modules that are set back whole, less the tuned model, and less as many weights
           anywhere.
 
-        ``together``: the chosen differences, means over groups. All effects are of "better": a positive one says
-        that the reference, or restoration, is better, whatever the metric.
+        ``together``: the chosen differences, means over groups, 0 where nothing is restored. All effects are of
+        "better": a positive one says that the reference, or restoration, is better, whatever the metric.
 
     Raises
     ------
@@ -221,9 +228,8 @@ def compare(
     texts, of the difference averaged over runs, less what is in a already (`assay.study.effects.half_without`). c:
     1.96 standard errors over draws of random choices, pooled over random states, where runs share the seeds of draws;
     with seeds of their own a has it, and of one draw it cannot be told. With one run a is left out: the interval is
-    for other facts, not for another fine-tuning. An
-    interval is of the percent that was chosen: that dev may choose another adds nothing. Nothing is corrected for the
-    number of intervals.
+    for other facts, not for another fine-tuning. An interval is of the percent that was chosen: that dev may choose
+    another adds nothing. Nothing is corrected for the number of intervals.
 
     Source: Ye et al., EMNLP 2025, arXiv 2509.16596, Tables 4 and 11, which have no dev set, no controls and no
     intervals.
@@ -289,6 +295,11 @@ def _measured(runs: Sequence[Run], metric: str, lower_is_better: bool) -> _Measu
         _texts(runs)
         tokens, _ = first.losses["tuned"]
         taken = {DEV: np.arange(len(tokens)) % 2 == 0, TEST: np.arange(len(tokens)) % 2 == 1}
+        if not all(tokens[own].any() for own in taken.values()):
+            raise DataError(
+                f"texts must have some to choose by and some to report for --metric loss, of two tokens at least; got "
+                f"{len(tokens)}. Give more texts."
+            )
         return _Measure(
             lambda run, name, on: loss_of(*(one[taken[on]] for one in run.losses[name])),
             lambda on: partial(half_of_texts, tokens=tokens[taken[on]]),
@@ -410,8 +421,8 @@ def _level(group: _Group, at: At, on: str) -> Row:
 
 
 def _prefixed(on: str, difference: _Difference | None) -> Row:
-    """Return a gain with its interval, as columns of a set."""
-    effect = None if difference is None else difference.effect()
+    """Return a gain with its interval, as columns of a set; all None of a state over itself."""
+    effect = None if difference is None or difference.same else difference.effect()
     return {
         f"{on} gain": None if effect is None else effect.effect,
         f"{on} low": None if effect is None else effect.low,
@@ -467,7 +478,7 @@ def _best(group: _Group, options: Sequence[Key], on: str, only: int | None = Non
         )
         for key in options
     ]
-    return group.everywhere(options[int(np.argmax(np.round(values, 9)))])
+    return group.everywhere(options[_highest(values)])
 
 
 def _by_others(group: _Group, options: Sequence[Key]) -> At:
@@ -477,8 +488,13 @@ def _by_others(group: _Group, options: Sequence[Key]) -> At:
     for number in group.runs:
         others = [one for one in group.runs if one != number] or [number]
         means = [np.mean([values[key][one][0] for one in others]) for key in options]
-        found[number] = options[int(np.argmax(np.round(means, 9)))]
+        found[number] = options[_highest(means)]
     return found
+
+
+def _highest(values: Sequence[float]) -> int:
+    """Return the place of the highest value, of equal ones the first; one that is no number is never the highest."""
+    return int(np.argmax(np.nan_to_num(np.round(values, 9), nan=-np.inf, posinf=np.inf, neginf=-np.inf)))
 
 
 def _chosen(group: _Group, kind: str, at: At) -> Row:
@@ -495,7 +511,7 @@ def _chosen(group: _Group, kind: str, at: At) -> Row:
         "by": None if one is None or one == TUNED else one[1],
         "percent": _percent(at),
         "weights": _mean(_undone(group, key, "weights") for key in keys),
-        "energy": _mean(_undone(group, key, "energy") for key in keys),
+        "energy": _energy(group, at),
         "candidates": len(options),
         "energy by each": [_undone(group, key, "energy") for key in own],
     }
@@ -533,9 +549,10 @@ def _differences(
 
     def add(on: str, against: str, how: str, percent: float | None, upper: At, lower: At) -> None:
         difference = group.difference(upper, lower, on)
-        row: Row = {"on": on, "against": against, "how": how, "percent": percent}
-        rows.append(row | {"chosen": upper == own} | _numbers(difference))
-        if upper == own and difference is not None:
+        row: Row = {"on": on, "against": against, "how": how, "percent": percent, "chosen": upper == own}
+        row |= {"energy": _energy(group, upper), "other energy": _energy(group, lower)}
+        rows.append(row | _numbers(difference))
+        if upper == own:
             kept.setdefault((on, against, how), []).append(difference)
 
     for on in group.measure.sets:
@@ -562,9 +579,14 @@ def _percent(at: At) -> float | None:
     return percents.pop() if len(percents) == 1 else None
 
 
-def _numbers(difference: _Difference | None) -> Row:
+def _energy(group: _Group, at: At) -> float | None:
+    """Return the percent of sum d^2 that is undone, the mean over runs and draws."""
+    return _mean(_undone(group, key, "energy") for key in at.values())
+
+
+def _numbers(difference: _Difference) -> Row:
     """Return an effect as columns; all None, and "same", where both are one state."""
-    if difference is None:
+    if difference.same:
         return dict.fromkeys(("effect", "low", "high", "n", "facts")) | {"verdict": "same"}
     effect = asdict(difference.effect())
     return {name: effect[name] for name in ("effect", "low", "high", "n", "facts")} | {
@@ -573,11 +595,14 @@ def _numbers(difference: _Difference | None) -> Row:
 
 
 def _together(kept: Mapping[tuple[str, str, str], Sequence[_Difference]]) -> list[Row]:
-    """Return the chosen differences as means over groups, one a seed; of groups that have the same seeds."""
+    """Return the chosen differences as means over groups, one a seed; of groups that have the same seeds.
+
+    A group in which both are one state, as where nothing is restored, counts: with 0.
+    """
     rows = []
     for (on, against, how), own in kept.items():
         seeds = {tuple(one.seeds) for one in own}
-        if len(own) > 1 and len(seeds) == 1:
+        if len(own) > 1 and len(seeds) == 1 and not all(one.same for one in own):
             mean = _Difference(
                 mean_of([one.seeds for one in own]), float(np.mean([one.draws for one in own])), own[0].half
             )

@@ -69,8 +69,8 @@ def run_states(
 
     Notes
     -----
-    Selecting takes three to five passes over both models for each ranking and draw, putting a model into a state one, or two
-    with its checkpoint.
+    Selecting takes three to five passes over both models for each ranking and draw, putting a model into a state one,
+    or two with its checkpoint.
     """
     todo = states(plan, pair)
     place = Path(output) / "states"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class Run:
     losses: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
 
 
-def read_runs(folder: str | Path) -> list[Run]:
+def read_runs(folder: str | Path, *, states: Collection[str] | None = None) -> list[Run]:
     """Return the runs that a sweep wrote under a folder, in order of their names.
 
     Parameters
@@ -45,6 +45,8 @@ def read_runs(folder: str | Path) -> list[Run]:
     folder : path
         Of one tuned model, with its ``states``, or of several such folders. ``answers`` and ``losses`` beside them
         are read where they are there. A folder whose name ends in ``-s3`` is of seed 3, others are numbered.
+    states : collection of str, optional
+        Names of those to read; by default all, those that an earlier plan left there, too.
 
     Returns
     -------
@@ -65,11 +67,17 @@ def read_runs(folder: str | Path) -> list[Run]:
     if not found:
         raise DataError(f"folder must hold what a sweep wrote; {root} has no {STATES}. Run the sweep first.")
     seen: dict[str, tuple[Path, Sequence[Any]]] = {}
-    return [_read(one, number, seen) for number, one in enumerate(found)]
+    return [_read(one, number, seen, states) for number, one in enumerate(found)]
 
 
-def _read(folder: Path, number: int, seen: dict[str, tuple[Path, Sequence[Any]]]) -> Run:
-    rows = {path.stem: read_json(path) for path in sorted((folder / STATES).glob("*.json"))}
+def _read(
+    folder: Path, number: int, seen: dict[str, tuple[Path, Sequence[Any]]], states: Collection[str] | None
+) -> Run:
+    rows = {
+        path.stem: read_json(path)
+        for path in sorted((folder / STATES).glob("*.json"))
+        if states is None or path.stem in states
+    }
     if not rows:
         raise DataError(
             f"folder must hold a finished state; {folder / STATES} has none. Run the sweep first."

@@ -27,7 +27,7 @@ from assay.weights import Pair
 from assay.weights.restore import write_values
 from assay.weights.writing import MANIFEST
 
-OOD = "OOD"
+OOD, TRAIN = "OOD", "train"
 BEST = "best"
 DEV_NAMES = ("dev", "validation", "valid")
 # a tokenizer's files, as transformers names them
@@ -47,21 +47,30 @@ def sets_of(
     ----------
     questions : sequence of Question
         Where their splits are dev (or validation) and test they are used as they are, others left out. Otherwise
-        they are parted by ids and seed. Of domain OOD those of test are reported apart, and others left out.
+        those of test, or without such all but those of train, are parted by ids and seed. Of domain OOD those of test
+        are reported apart. Dev has no question that test asks, too.
     dev_fraction : float
         How many of them are to choose by, above 0 and below 1, where they have no splits.
     limit : int, optional
-        At most so many in each set, as many of each relation.
+        At most so many in each set, >= 1, as many of each relation.
     seed : int
 
     Raises
     ------
     DataError
-        Where dev or test has no fact.
+        Where dev or test has no fact, or all are of train.
     """
     from assay.knowledge.samples import balanced
 
     _check.between("dev_fraction", dev_fraction, 0, 1)
+    if limit is not None:
+        _check.whole("limit", limit, 1)
+    given = len(questions)
+    questions = tuple(one for one in questions if one.split != TRAIN)
+    if not questions:
+        raise DataError(
+            f"facts must have some that are not of split train, which models are tuned on; got {given} of train."
+        )
     inside = tuple(one for one in questions if one.domain != OOD)
     outside = tuple(one for one in questions if one.domain == OOD)
     parts = {
@@ -77,7 +86,17 @@ def sets_of(
             inside = parts[TEST]
             outside = tuple(one for one in outside if one.split == TEST)
         found = halves(inside, dev=int(len(inside) * dev_fraction), seed=seed)
-    found |= {OOD: outside} if outside else {}
+    asked = {one.prompt for one in found[TEST]}
+    own = tuple(one for one in found[DEV] if one.prompt not in asked)
+    if not own:
+        raise DataError(
+            "facts must have some to choose by that test does not ask; got none. Give more facts."
+        )
+    if twice := len(found[DEV]) - len(own):
+        notes.append(f"{twice:,} of dev were left out, which test asks, too")
+    found = {DEV: own, TEST: found[TEST]} | ({OOD: outside} if outside else {})
+    if others := given - twice - sum(map(len, found.values())):
+        notes.append(f"{others:,} of other splits were left out")
     found = {name: balanced(own, limit, seed=seed) for name, own in found.items()}
     counts = ", ".join(f"{len(own):,} {name}" for name, own in found.items())
     return found, [f"facts: {counts}" + "".join(f"; {note}" for note in notes)]
@@ -125,7 +144,7 @@ def sweep(
     device, dtype, threads, batch_size
         As in `Transformer`.
     checked : callable, optional
-        Given the row of the first state that is measured; what it raises ends the sweep.
+        Given the row of each state that is measured; what it raises ends the sweep.
     progress : callable, optional
         Called with the states done and their number, over all tuned models.
 
@@ -257,14 +276,10 @@ def best_state(result: Result, plan: Plan) -> State | None:
     return State(best["ranking"], best["by"], best["percent"], plan.seeds(best["ranking"])[0])
 
 
-def write_best(
-    pair: Pair, plan: Plan, state: State, place: str | Path, *, about: Mapping[str, Any] | None = None
-) -> Path:
+def write_best(pair: Pair, plan: Plan, state: State, place: str | Path) -> Path:
     """Write the checkpoint of a state, as `run_states` had it."""
-    target = Path(place)
-    shutil.rmtree(target, ignore_errors=True)
     [(_, values, held)] = realised(Sums(pair, plan), [state])
-    write_values(pair, values, target, {"state": state.name, "held": held} | dict(about or {}))
+    target = write_values(pair, values, Path(place), {"state": state.name, "held": held})
     _with_tokenizer(target, pair.original.path)
     return target
 
@@ -278,13 +293,18 @@ def _with_tokenizer(place: Path, original: Path) -> None:
 
 def forget(output: str | Path, names: Sequence[str]) -> None:
     """Remove what an earlier sweep left of these models, and its best one."""
-    if (Path(output) / BEST / MANIFEST).exists():
-        shutil.rmtree(Path(output) / BEST)
+    forget_best(output)
     for name in names:
         folder = Path(output) / name
         for one in (STATES, *ITEMS, MODELS):
             shutil.rmtree(folder / one, ignore_errors=True)
         (folder / SETTINGS).unlink(missing_ok=True)
+
+
+def forget_best(output: str | Path) -> None:
+    """Remove the best model of an earlier sweep."""
+    if (Path(output) / BEST / MANIFEST).exists():
+        shutil.rmtree(Path(output) / BEST)
 
 
 def _same_settings(folder: Path, now: Mapping[str, Any]) -> None:

@@ -40,7 +40,8 @@ def tables(result: Result) -> dict[str, list[Row]]:
             {"group": label} | row for label, group in groups.items() for row in group["differences"]
         ],
         "verdicts": [
-            row | {"group": row["group"] or "(all)", "groups": row.get("groups", 1)}
+            {"group": row["group"] or "(all)", "groups": row.get("groups", 1)}
+            | {name: value for name, value in row.items() if name not in ("group", "groups")}
             for row in verdicts(result)
         ],
         "blocks": blocks(result),

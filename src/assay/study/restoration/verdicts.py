@@ -40,7 +40,9 @@ def verdicts(result: Result) -> list[Row]:
     for row in result["together"]:
         if _is_asked(row):
             told = {k: v for k, v in row.items() if k not in ("on", "against", "how", "groups")}
-            of = {"on": row["on"], "against": row["against"], "how": row["how"], "percent": None}
+            of = {
+                name: row.get(name) for name in ("on", "against", "how", "percent", "energy", "other energy")
+            }
             rows.append({"group": "", "groups": row["groups"]} | of | told)
     return rows
 
@@ -103,21 +105,23 @@ def _answer(result: Result, on: str, rows: Sequence[Row]) -> str:
     helps = _over_all(rows, "tuned", RESTORED)
     if groups == 1:
         said = {
-            "better": f"Restoring helps on {on}.",
-            "worse": f"Restoring hurts on {on}.",
-            "undecided": f"Whether restoring helps on {on} is undecided.",
-            "same": f"To restore nothing is what {chosen} chose.",
+            "better": f"Restoring by {reference} helps on {on}.",
+            "worse": f"Restoring by {reference} hurts on {on}.",
+            "undecided": f"Whether restoring by {reference} helps on {on} is undecided.",
+            "same": f"By {reference}, to restore nothing is what {chosen} chose.",
         }[str(helps)]
     else:
         said = (
-            f"On {on} restoring helps in {counts['better']} of {groups} groups and hurts in {counts['worse']}"
+            f"On {on} restoring by {reference} helps in {counts['better']} of {groups} groups and hurts in "
+            f"{counts['worse']}"
         )
         said += f"; in {counts['same']} {chosen} chose to restore nothing." if counts["same"] else "."
-    leads = {against: _over_all(rows, against, ENERGY) for against in LEADS}
+    how = CHOSEN if helps == "same" else ENERGY  # where nothing is restored there is no energy to equal
+    leads = {against: _over_all(rows, against, how) for against in LEADS}
     told = [f"{word} {_listed(leads, one)}" for one, word in LEAD.items() if one in leads.values()]
     if told:
         where = ", on average over groups," if groups > 1 else ""
-        said += f" At equal energy {reference}{where} {', and '.join(told)}."
+        said += f" {HOW[how].capitalize()} {reference}{where} {', and '.join(told)}."
     each = [
         f"{named(against)} in {own['better']} and loses in {own['worse']}"
         for against in LEADS
@@ -176,6 +180,15 @@ def _reach(result: Result, rows: Sequence[Row]) -> str:
     draws = {group["draws"] for group in groups}
     many = "one draw: another may come out differently" if draws == {1} else f"{min(draws)} draws"
     drawn = f" Random weights are of {many}." if any(row["against"] == "random" for row in rows) else ""
+    uneven = dict.fromkeys(named(row["against"]) for row in rows if row["how"] == ENERGY and _is_uneven(row))
+    if uneven:
+        drawn += f" Energies are not equal: {', '.join(uneven)} could not undo as much, or as little, to a twentieth."
     count = sum(row["low"] is not None for row in rows)
     chance = f": of as many without any effect about {count / 20:.0f} would leave out 0" if count > 10 else ""
     return f"{over}. {chosen}.{drawn} {count} intervals stand here, none corrected for their number{chance}."
+
+
+def _is_uneven(row: Row) -> bool:
+    """Return whether two states of equal energy are not, to a twentieth: weights are rounded as they are stored."""
+    mine, other = row["energy"], row["other energy"]
+    return None not in (mine, other) and abs(mine - other) > max(mine, other) / 20
