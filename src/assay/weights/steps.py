@@ -146,4 +146,4 @@ def _as_put(pair: Pair, name: str, values: Floats32, dtype: Any | None) -> Float
         return kept
     import torch
 
-    return torch.from_numpy(kept).to(dtype).float().numpy()
+    return np.asarray(torch.from_numpy(kept).to(dtype).float())
