@@ -44,7 +44,7 @@ def main() -> None:
         add(tables, "models", name, [kept | {"sigma": found.sigma, "zeros": found.zeros[0],
             "zeros_of_sum_r": 100 * found.zeros[1], "fair": found.fair, "draws": draws}])  # fmt: skip
         add(tables, "shares", name, found.share_rows())
-        for by in ("module", "layer"):
+        for by in ("module", "layer") if found.fair == "shuffled" else ():
             add(tables, f"{by}s", name, found.enrichment_rows(by))
         print(f"{name}: done", flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)

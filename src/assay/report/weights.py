@@ -32,8 +32,9 @@ FAIR = {
     "large weights to small ones, so that its lines are too high.",
 }
 WHERE = (
-    "Enrichment: the part that a module of a layer has of the selected weights, over its part of all weights. 1 is as "
-    "if drawn at random. Weights that are smaller, or changes that are larger, raise it without any training"
+    "Enrichment: the part that a module of a layer has of the selected weights that changed, over its part of all "
+    "weights. 1 is as if drawn at random. Weights that are smaller, or changes that are larger, raise it without any "
+    "training"
 )
 SHOWN = (
     "unchanged", "relative", "absolute", "scaled", "signed", "norm_ratio", "share_squared"

@@ -112,8 +112,9 @@ class Diff:
     def enrichment_rows(self, by: str) -> list[Row]:
         """Return a row a group of tensors and percent: its part of the selection over its part of the weights.
 
-        `by`: one of `BY`, or cell, a layer's module. taken: weights; enrichment: 1 as if drawn at random; shuffled and
-        drawn: that of the nulls, means over draws, with their sd; None where nothing is taken.
+        `by`: one of `BY`, or cell, a layer's module. taken: weights, changed: those of them that did; enrichment: of
+        changed ones, since unchanged ones fill a quota by their names; 1 as if drawn at random; shuffled and drawn:
+        that of the nulls, means over draws, with their sd; None where nothing is taken.
         """
         names = [str(name) for name in self.tally.groups]
         key = _key(self.places, by)
@@ -122,16 +123,16 @@ class Diff:
 
         def summed(told: Tally) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             order = [told.groups.index(name) for name in names]
-            taken, size = np.zeros((len(groups), len(told.percents))), np.zeros(len(groups))
-            np.add.at(taken, owner, told.taken[order, :, 0])
+            taken, size = np.zeros((len(groups), len(told.percents), 2)), np.zeros(len(groups))
+            np.add.at(taken, owner, told.taken[order, :, :2])
             np.add.at(size, owner, told.whole[order, 0])
             return taken, size
 
         taken, size = summed(self.tally)
-        nulls = {how: [summed(one)[0] for one in told] for how, told in self.nulls.items()}
+        nulls = {how: [summed(one)[0][:, :, 1] for one in told] for how, told in self.nulls.items()}
         rows = []
         for j, percent in enumerate(self.tally.percents):
-            ratios = {"enrichment": enrichment(taken[:, j], size)}
+            ratios = {"enrichment": enrichment(taken[:, j, 1], size)}
             for how in NULLS:
                 draws = np.array([enrichment(one[:, j], size) for one in nulls.get(how, [])])
                 nothing = np.full(len(size), np.nan)
@@ -143,7 +144,8 @@ class Diff:
                 )
                 rows.append(
                     named
-                    | {"percent": percent, "weights": int(size[at]), "taken": int(taken[at, j])}
+                    | {"percent": percent, "weights": int(size[at])}
+                    | {"taken": int(taken[at, j, 0]), "changed": int(taken[at, j, 1])}
                     | {name: _known(values[at]) for name, values in ratios.items()}
                 )
         return _in_order(rows, by)
