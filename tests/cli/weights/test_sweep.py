@@ -9,9 +9,6 @@ from typing import Any
 import pytest
 
 from assay.cli.weights.sweep import _names
-from assay.errors import DataError
-from assay.knowledge import Question
-from assay.study.restoration.sweep import sets_of
 from assay.weights import open_checkpoint
 from tests.cli.conftest import Assay, files_in, read_lines, write_lines
 from tests.knowledge.made_models import save_random
@@ -155,33 +152,6 @@ def test_the_state_that_dev_chose_is_written(assay: Assay, given: Path) -> None:
 def test_a_model_is_not_named_as_another_file_of_the_output() -> None:
     """A tuned model in a folder `best` would be taken for the one that is written."""
     assert _names(["/runs/best"]) == {"runs-best": "/runs/best"}
-
-
-def _fact(id: str, prompt: str, split: str = "", domain: str = "ID") -> Question:
-    return Question(id, id, "P1", prompt, ("a",), split=split, domain=domain)
-
-
-def test_facts_that_were_trained_on_report_nothing() -> None:
-    """Nor does dev ask what test asks, too."""
-    taught = [_fact(f"t{n}", f"t{n}", "train") for n in range(20)]
-    for split in ("test", "dev", ""):
-        sets, notes = sets_of((*taught, *(_fact(f"f{n}", f"f{n}", split) for n in range(6))))
-        assert {name: len(own) for name, own in sets.items()} == {"dev": 3, "test": 3}
-        assert not any(one.split == "train" for own in sets.values() for one in own)
-        assert notes == ["facts: 3 dev, 3 test; 20 of other splits were left out"]
-    twins = [
-        _fact(f"{split}{n}", f"q{n}", split)
-        for split, count in (("dev", 5), ("test", 3))
-        for n in range(count)
-    ]
-    outside = [_fact("o", "q9", "test", "OOD"), _fact("p", "q8", "dev", "OOD")]
-    sets, (note,) = sets_of((*twins, *outside))
-    assert {name: [one.id for one in own] for name, own in sets.items()} == {
-        "dev": ["dev3", "dev4"], "test": ["test0", "test1", "test2"], "OOD": ["o"]
-    }  # fmt: skip
-    assert "3 of dev were left out, which test asks, too; 1 of other splits were left out" in note
-    with pytest.raises(DataError, match="facts must have some to choose by that test does not ask"):
-        sets_of(twins[:3] + twins[5:])
 
 
 @pytest.mark.parametrize(

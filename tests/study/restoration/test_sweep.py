@@ -24,7 +24,9 @@ TEXTS = ["w1 w2 w3 w4", "w9 w8 w7", "w5 w5"]
 
 def questions(split: str = "", domain: str = "", count: int = 8, first: int = 0) -> list[Question]:
     return [
-        Question(f"{domain}{split}{n}", "", f"P{n % 2}", "Who?", ("I",), domain=domain, split=split)
+        Question(
+            f"{domain}{split}{n}", "", f"P{n % 2}", f"{domain}{split}{n}?", ("I",), domain=domain, split=split
+        )
         for n in range(first, first + count)
     ]
 
@@ -40,7 +42,10 @@ def test_facts_are_parted() -> None:
     assert {name: {one.id.rstrip("0123456789") for one in own} for name, own in found.items()} == {
         "dev": {"dev"}, "test": {"test"}, "OOD": {"OODtest"}
     }  # fmt: skip
-    assert said == ["facts: 8 dev, 8 test, 8 OOD; splits dev and test of the facts are used as they are"]
+    assert said == [
+        "facts: 8 dev, 8 test, 8 OOD; splits dev and test of the facts are used as they are; 16 of other splits were "
+        "left out"
+    ]
     found, _ = sets_of((*split, *questions("test", "OOD")), limit=4)
     for own in found.values():
         assert sorted(one.relation for one in own) == ["P0", "P0", "P1", "P1"]
@@ -49,6 +54,33 @@ def test_facts_are_parted() -> None:
     assert {one.id[:4] for own in found.values() for one in own} == {"test"}
     with pytest.raises(DataError, match=r"dev must leave facts to both, of 8; got 8\. Give more facts\."):
         sets_of(tuple(questions()), dev_fraction=1)
+
+
+def _fact(id: str, prompt: str, split: str = "", domain: str = "ID") -> Question:
+    return Question(id, id, "P1", prompt, ("a",), split=split, domain=domain)
+
+
+def test_facts_that_were_trained_on_report_nothing() -> None:
+    """Nor does dev ask what test asks, too."""
+    taught = [_fact(f"t{n}", f"t{n}", "train") for n in range(20)]
+    for split in ("test", "dev", ""):
+        sets, notes = sets_of((*taught, *(_fact(f"f{n}", f"f{n}", split) for n in range(6))))
+        assert {name: len(own) for name, own in sets.items()} == {"dev": 3, "test": 3}
+        assert not any(one.split == "train" for own in sets.values() for one in own)
+        assert notes == ["facts: 3 dev, 3 test; 20 of other splits were left out"]
+    twins = [
+        _fact(f"{split}{n}", f"q{n}", split)
+        for split, count in (("dev", 5), ("test", 3))
+        for n in range(count)
+    ]
+    outside = [_fact("o", "q9", "test", "OOD"), _fact("p", "q8", "dev", "OOD")]
+    sets, (note,) = sets_of((*twins, *outside))
+    assert {name: [one.id for one in own] for name, own in sets.items()} == {
+        "dev": ["dev3", "dev4"], "test": ["test0", "test1", "test2"], "OOD": ["o"]
+    }  # fmt: skip
+    assert "3 of dev were left out, which test asks, too; 1 of other splits were left out" in note
+    with pytest.raises(DataError, match="facts must have some to choose by that test does not ask"):
+        sets_of(twins[:3] + twins[5:])
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
