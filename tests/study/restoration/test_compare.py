@@ -14,7 +14,8 @@ from assay.cli.output import write_csv
 from assay.errors import DataError
 from assay.knowledge.intervals import Floats
 from assay.study.effects import Rights, half_of_facts, half_without
-from assay.study.restoration.compare import compare, half_of_texts, loss_of
+from assay.study.restoration.compare import compare
+from assay.study.restoration.metrics import half_of_texts, loss_of
 from assay.study.restoration.runs import Run, read_runs
 from assay.study.restoration.tables import tables
 from assay.study.restoration.verdicts import sentences

@@ -5,8 +5,9 @@
 - `facts`: closed-book accuracy, on facts that choose a percent and on others that report it;
 - `texts`: the loss on other texts, whether anything else broke;
 - `numbers`, `lm_eval`: what other programs say of a checkpoint; `sweep`: all of it for several tuned models;
-- `runs`: what a sweep wrote of each; `compare`: choices, paired differences, intervals; `verdicts`: what may be said of
-  it; `tables`, laid out as the paper's; `charts` and `page`, to look at.
+- `runs`: what a sweep wrote of each; `metrics`: how states are valued; `groups`: paired differences of states and their
+  intervals; `compare`: choices made on dev, all differences; `verdicts`: what may be said of it; `tables`, laid out as
+  the paper's; `charts` and `page`, to look at.
 """
 
 from assay.study.restoration.facts import facts_measure, halves

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import product
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from assay import _check
 from assay.errors import DataError
-from assay.knowledge.intervals import Floats, Ints
-from assay.study.effects import (
-    CONFIDENCE,
-    Effect,
-    Rights,
-    Seeds,
-    by_chance,
-    effect_over,
-    half_of_facts,
-    half_without,
-    mean_of,
-    minus,
-)
+from assay.study.effects import mean_of
+from assay.study.restoration.groups import At, Difference, Group, Key, group_of_texts, mean_told
+from assay.study.restoration.metrics import UNITS, metric_of
 from assay.study.restoration.runs import Run
 from assay.weights import RANKINGS
 
 Result = dict[str, Any]
 Row = dict[str, Any]
-Key = tuple[str, str, float | None, str | None]  # kind, by, percent, part: a state but for its draw
-At = Mapping[int, Key]  # a state for each run
-Half = Callable[[Floats], float]
 
-DEV, TEST = "dev", "test"
-_NONE = np.empty(0, dtype=np.int64)
 TUNED, SCOPE, ORIGINAL = ("tuned", "", None, None), ("scope", "", None, None), ("original", "", None, None)
 BASELINES = {"tuned": TUNED, "scope": SCOPE, "original": ORIGINAL}
 ORDER = ("random", "shrink", *(name for name in RANKINGS if name != "random"), "bottom")
@@ -45,131 +28,6 @@ WEIGHTS, ENERGY, CHOSEN = "equal weights", "equal energy", "each at its own perc
 RESTORED = "restored"  # against the tuned model itself
 BY = {WEIGHTS: "weights", ENERGY: "energy"}
 SAID = {"holds": "better", "does not hold": "worse", "undecided": "undecided"}
-UNITS = {"macro": "points", "micro": "points", "loss": "nats"}
-METRICS = ("macro", "micro", "loss")
-
-
-@dataclass(frozen=True, slots=True)
-class _Measure:
-    """How states are valued. `value`: of a run's state on a set, then what each fact or text adds.
-
-    `half`: of an interval over the facts or texts of a set; `strata`: the bin of each. `sets`: those that are reported.
-    `choose`: the set that percents are chosen on, None: by the other runs. `sign` is -1 where less is better.
-    """
-
-    value: Callable[[Run, str, str], Floats]
-    half: Callable[[str], Half | None]
-    strata: Callable[[str], Ints]
-    sets: tuple[str, ...]
-    choose: str | None
-    sign: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Difference:
-    """One difference a run, with what each fact adds; half of the interval over draws; that over facts.
-
-    `same`: of a state with itself.
-    """
-
-    seeds: Seeds
-    draws: float
-    half: Half | None
-    same: bool = False
-
-    def effect(self) -> Effect:
-        return effect_over("", self.seeds, self.half, alone=True, beside=self.draws)
-
-
-class _Group:
-    """The runs of a group, which are paired, and their states."""
-
-    def __init__(self, runs: Sequence[Run], measure: _Measure, texts: _Group | None = None) -> None:
-        seeds = [run.seed for run in runs]
-        self.runs = dict(zip(seeds if len(set(seeds)) == len(seeds) else range(len(runs)), runs, strict=True))
-        self.measure = measure
-        self.names: dict[Key, dict[int, list[str]]] = {}
-        self.texts = texts
-        self._values: dict[tuple[Key, int, str], list[Floats]] = {}
-        self._draws: dict[str, float] = {}
-        for number, run in self.runs.items():
-            for name, row in sorted(run.rows.items(), key=lambda item: (item[1].get("seed") or 0, item[0])):
-                self.names.setdefault(key_of(row), {}).setdefault(number, []).append(name)
-        self.missing = sorted(_said(key) for key, own in self.names.items() if len(own) < len(self.runs))
-        self.names = {key: own for key, own in self.names.items() if len(own) == len(self.runs)}
-
-    def draws(self, key: Key, number: int, on: str) -> list[Floats]:
-        """Return the values of the draws of a state of a run."""
-        found = self._values.get((key, number, on))
-        if found is None:
-            run, measure = self.runs[number], self.measure
-            found = [measure.sign * measure.value(run, name, on) for name in self.names[key][number]]
-            self._values[key, number, on] = found
-        return found
-
-    def seeds(self, at: At, on: str) -> Seeds:
-        """Return the mean over draws of a state of each run."""
-        return {number: np.mean(self.draws(key, number, on), axis=0) for number, key in at.items()}
-
-    def everywhere(self, key: Key) -> At:
-        return dict.fromkeys(self.runs, key)
-
-    def held(self, key: Key, what: str) -> float | None:
-        """Return how much of a sum is set back, in percent, the mean over runs and draws."""
-        found = [
-            (run.rows[name].get("held") or {}).get(what)
-            for number, run in self.runs.items()
-            for name in self.names[key][number]
-        ]
-        return _mean(found)
-
-    def difference(self, upper: At, lower: At, on: str) -> _Difference:
-        """Return upper - lower; 0 and `same` where they are the same states."""
-        same = all(upper[number] == lower[number] for number in self.runs)
-        draws = (
-            0.0 if same else float(np.hypot(self._half_of_draws(upper, on), self._half_of_draws(lower, on)))
-        )
-        return _Difference(
-            minus(self.seeds(upper, on), self.seeds(lower, on)), draws, self.measure.half(on), same
-        )
-
-    def _half_of_draws(self, at: At, on: str) -> float:
-        """Return half of the interval over draws of a random choice; 0 where the spread over runs has it."""
-        draws = min(len(self.names[key][number]) for number, key in at.items())
-        if {key[0] for key in at.values()} != {"random"} or draws < 2 or not self._shares_draws():
-            return 0.0
-        z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-        return float(z * np.sqrt(self._variance_of_draws(on) / draws))
-
-    def _shares_draws(self) -> bool:
-        """Return whether all runs have the same seeds of draws, or there is one."""
-        return (
-            len(
-                {tuple(sorted({r.get("seed") or 0 for r in run.rows.values()})) for run in self.runs.values()}
-            )
-            == 1
-        )
-
-    def _variance_of_draws(self, on: str) -> float:
-        """Return how much draws differ but for chance in each fact, pooled over all random states."""
-        if on not in self._draws:
-            found = []
-            for key, own in self.names.items():
-                count = min(map(len, own.values()))
-                if key[0] == "random" and count > 1:
-                    drawn = [self.draws(key, number, on)[:count] for number in own]
-                    table = np.mean(drawn, axis=0)
-                    found.append(
-                        table[:, 0].var(ddof=1) - count * by_chance(table[:, 1:], self.measure.strata(on))
-                    )
-            self._draws[on] = max(0.0, float(np.mean(found))) if found else 0.0
-        return self._draws[on]
-
-
-def key_of(row: Mapping[str, Any]) -> Key:
-    """Return a state but for its draw, of its row."""
-    percent = row.get("percent")
-    return row["kind"], row.get("by") or "", None if percent is None else float(percent), row.get("part")
 
 
 def compare(
@@ -236,20 +94,20 @@ def compare(
     """
     if not groups or not all(groups.values()):
         raise DataError("groups must have at least one run each; got none. Run the sweep first.")
-    measure = _measured([run for runs in groups.values() for run in runs], metric, lower_is_better)
+    measure = metric_of([run for runs in groups.values() for run in runs], metric, lower_is_better)
     found: Result = {
         "metric": metric, "unit": UNITS.get(metric, ""), "reference": reference, "sign": measure.sign,
         "sets": list(measure.sets), "chosen_on": measure.choose, "groups": {}, "together": [],
     }  # fmt: skip
-    kept: dict[tuple[str, str, str], list[_Difference]] = {}
+    kept: dict[tuple[str, str, str], list[Difference]] = {}
     for label, runs in groups.items():
-        found["groups"][label] = _compared(_Group(runs, measure, _of_texts(runs)), reference, kept)
+        found["groups"][label] = _compared(Group(runs, measure, group_of_texts(runs)), reference, kept)
     if len(groups) > 1:
         found["together"] = _together(kept)
     return found
 
 
-def _compared(group: _Group, reference: str, kept: dict[tuple[str, str, str], list[_Difference]]) -> Row:
+def _compared(group: Group, reference: str, kept: dict[tuple[str, str, str], list[Difference]]) -> Row:
     if TUNED not in group.names:
         raise DataError("runs must have the state 'tuned'; it is missing. Run the sweep to its end.")
     kinds = {key[0] for key in group.names if key[3] is None and key[0] not in BASELINES}
@@ -271,110 +129,7 @@ def _compared(group: _Group, reference: str, kept: dict[tuple[str, str, str], li
     }
 
 
-def _measured(runs: Sequence[Run], metric: str, lower_is_better: bool) -> _Measure:
-    """Return how a metric is read."""
-    first = runs[0]
-    if metric in ("macro", "micro"):
-        own = _answered(runs)
-        rights = {on: Rights(bins, {}) for on, bins in own.items()}
-        weights = {on: one.weights(metric) for on, one in rights.items()}
-
-        def accuracy(run: Run, name: str, on: str) -> Floats:
-            parts = weights[on] * run.answers[name][on]
-            return np.concatenate([[parts.sum()], parts])
-
-        return _Measure(
-            accuracy,
-            lambda on: partial(_half_of_facts, rights=rights[on], category=metric),
-            lambda on: rights[on].bins,
-            tuple(on for on in own if on != DEV),
-            DEV if DEV in own else None,
-            1,
-        )
-    if metric == "loss":
-        _texts(runs)
-        tokens, _ = first.losses["tuned"]
-        taken = {DEV: np.arange(len(tokens)) % 2 == 0, TEST: np.arange(len(tokens)) % 2 == 1}
-        if not all(tokens[own].any() for own in taken.values()):
-            raise DataError(
-                f"texts must have some to choose by and some to report for --metric loss, of two tokens at least; got "
-                f"{len(tokens)}. Give more texts."
-            )
-        return _Measure(
-            lambda run, name, on: loss_of(*(one[taken[on]] for one in run.losses[name])),
-            lambda on: partial(half_of_texts, tokens=tokens[taken[on]]),
-            lambda on: np.zeros(int(taken[on].sum()), dtype=np.int64),
-            (TEST,),
-            DEV,
-            -1,
-        )
-    numbers = sorted(
-        set.intersection(*({*(row.get("numbers") or ())} for run in runs for row in run.rows.values()))
-    )
-    _check.choice("metric", metric, [*METRICS, *numbers])
-
-    def number(run: Run, name: str, on: str) -> Floats:
-        return np.array([run.rows[name]["numbers"][metric]], dtype=float)
-
-    return _Measure(number, lambda on: None, lambda on: _NONE, ("all",), None, -1 if lower_is_better else 1)
-
-
-def _answered(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return the bins of each set's facts, or raise where runs have none or others."""
-    bins = dict(sorted(runs[0].bins.items(), key=lambda item: (item[0] != DEV, item[0] != TEST)))
-    for run in runs:
-        if not run.answers:
-            raise DataError(
-                f"metric must be one that was measured; {run.name} was asked no facts. Give a number."
-            )
-        for name in run.rows:
-            own = run.answers.get(name) or {}
-            if any(on not in own or len(own[on]) != len(of) for on, of in bins.items()):
-                raise DataError(
-                    f"runs must be asked the same facts; state {name} of {run.name} was asked others. "
-                    "Compare runs of one sweep."
-                )
-        if any(not np.array_equal(run.bins[on], of) for on, of in bins.items()):
-            raise DataError(
-                f"runs must be asked the same facts; {run.name} has other bins. Compare runs of one sweep."
-            )
-    return bins
-
-
-def _texts(runs: Sequence[Run]) -> None:
-    """Raise where runs have no losses, or of other texts."""
-    for run in runs:
-        for name in run.rows:
-            if name not in run.losses:
-                raise DataError(f"metric must be one that was measured; {run.name} has no loss of {name}.")
-            if not np.array_equal(run.losses[name][0], runs[0].losses["tuned"][0]):
-                raise DataError(f"runs must be of the same texts; state {name} of {run.name} is of others.")
-
-
-def loss_of(tokens: Floats, nats: Floats) -> Floats:
-    """Return the mean loss a token, then what each text adds to it."""
-    return np.concatenate([[nats.sum() / tokens.sum()], nats / tokens.sum()])
-
-
-def _half_of_facts(parts: Floats, rights: Rights, category: str) -> float:
-    return half_without(half_of_facts(parts.mean(axis=0), rights, category), parts, rights.bins)
-
-
-def half_of_texts(parts: Floats, tokens: Floats) -> float:
-    """Return half of the interval of a mean a token, or of a difference of two, for other texts alike.
-
-    Of a ratio of sums (Cochran, Sampling Techniques, 1977, eq. 2.45, of a large population), a row of `parts` a run.
-    """
-    n = len(tokens)
-    if n < 2:
-        return float("inf")
-    rest = parts - parts.sum(axis=1, keepdims=True) * tokens / tokens.sum()
-    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    half = float(z * np.sqrt(n / (n - 1) * np.square(rest.mean(axis=0)).sum()))
-    return half_without(half, rest, np.zeros(n, dtype=np.int64))
-
-
-def _ordered(group: _Group, order: Sequence[str]) -> list[Key]:
+def _ordered(group: Group, order: Sequence[str]) -> list[Key]:
     """Return the states: baselines, rankings by weights then by energy, parts."""
     ranks = {kind: rank for rank, kind in enumerate((*BASELINES, *order, "whole"))}
     return sorted(
@@ -389,17 +144,13 @@ def _natural(part: str | None) -> tuple[int, str]:
     return (int(head) if head.isdigit() else 0), part or ""
 
 
-def _said(key: Key) -> str:
-    return " ".join(f"{one:g} %" if isinstance(one, float) else one for one in key if one not in (None, ""))
-
-
-def _sets(group: _Group) -> list[str]:
+def _sets(group: Group) -> list[str]:
     """Return all sets, that of the choice first."""
     choose = group.measure.choose
     return [*([] if choose is None else [choose]), *group.measure.sets]
 
 
-def _state(group: _Group, key: Key) -> Row:
+def _state(group: Group, key: Key) -> Row:
     """Return a state's row: what is set back, its values, its gains over the tuned model, its loss."""
     kind, by, percent, part = key
     row: Row = {"kind": kind, "by": by, "percent": percent, "part": part}
@@ -414,13 +165,13 @@ def _state(group: _Group, key: Key) -> Row:
     return row | _loss(group, at)
 
 
-def _level(group: _Group, at: At, on: str) -> Row:
+def _level(group: Group, at: At, on: str) -> Row:
     """Return a value as it is, and its sd over runs."""
     values = [group.measure.sign * one[0] for one in group.seeds(at, on).values()]
     return {"value": float(np.mean(values)), "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None}
 
 
-def _prefixed(on: str, difference: _Difference | None) -> Row:
+def _prefixed(on: str, difference: Difference | None) -> Row:
     """Return a gain with its interval, as columns of a set; all None of a state over itself."""
     effect = None if difference is None or difference.same else difference.effect()
     return {
@@ -430,23 +181,7 @@ def _prefixed(on: str, difference: _Difference | None) -> Row:
     }
 
 
-def _of_texts(runs: Sequence[Run]) -> _Group | None:
-    """Return a group valued by its loss on all texts; None where it was not measured."""
-    if not all(name in run.losses for run in runs for name in run.rows):
-        return None
-    _texts(runs)
-    tokens = runs[0].losses["tuned"][0]
-    half = partial(half_of_texts, tokens=tokens)
-    strata = np.zeros(len(tokens), dtype=np.int64)
-    return _Group(
-        runs,
-        _Measure(
-            lambda run, name, on: loss_of(*run.losses[name]), lambda on: half, lambda on: strata, ("",), None, 1
-        ),
-    )  # fmt: skip
-
-
-def _loss(group: _Group, at: At) -> Row:
+def _loss(group: Group, at: At) -> Row:
     """Return the loss on all texts, and its change from the tuned model's; nothing where there are none."""
     if group.texts is None:
         return {}
@@ -454,19 +189,19 @@ def _loss(group: _Group, at: At) -> Row:
     return {"loss": _level(group.texts, at, "")["value"], "loss change": changed.pop("loss gain")} | changed
 
 
-def _choice(group: _Group, kind: str) -> At:
+def _choice(group: Group, kind: str) -> At:
     """Return the state that a ranking chooses: by the dev set for all runs, else for each run by the others."""
     options, choose = _options(group, kind), group.measure.choose
     return _best(group, options, choose) if choose is not None else _by_others(group, options)
 
 
-def _options(group: _Group, kind: str) -> list[Key]:
+def _options(group: Group, kind: str) -> list[Key]:
     """Return what a ranking may choose: nothing restored, then its states, those first that undo less."""
     own = [key for key in group.names if key[0] == kind and key[3] is None]
     return [TUNED, *sorted(own, key=lambda key: (group.held(key, "energy") or 0.0, key[2] or 0.0, key[1]))]
 
 
-def _best(group: _Group, options: Sequence[Key], on: str, only: int | None = None) -> At:
+def _best(group: Group, options: Sequence[Key], on: str, only: int | None = None) -> At:
     """Return the option of the highest mean over runs; of equal ones the first."""
     values = [
         np.mean(
@@ -481,7 +216,7 @@ def _best(group: _Group, options: Sequence[Key], on: str, only: int | None = Non
     return group.everywhere(options[_highest(values)])
 
 
-def _by_others(group: _Group, options: Sequence[Key]) -> At:
+def _by_others(group: Group, options: Sequence[Key]) -> At:
     (on,) = group.measure.sets[:1]
     values = {key: group.seeds(group.everywhere(key), on) for key in options}
     found = {}
@@ -497,7 +232,7 @@ def _highest(values: Sequence[float]) -> int:
     return int(np.argmax(np.nan_to_num(np.round(values, 9), nan=-np.inf, posinf=np.inf, neginf=-np.inf)))
 
 
-def _chosen(group: _Group, kind: str, at: At) -> Row:
+def _chosen(group: Group, kind: str, at: At) -> Row:
     """Return what a ranking chose, and what that state is on every set."""
     keys = list(at.values())
     one = keys[0] if len(set(keys)) == 1 else None
@@ -510,7 +245,7 @@ def _chosen(group: _Group, kind: str, at: At) -> Row:
         "ranking": kind,
         "by": None if one is None or one == TUNED else one[1],
         "percent": _percent(at),
-        "weights": _mean(_undone(group, key, "weights") for key in keys),
+        "weights": mean_told(_undone(group, key, "weights") for key in keys),
         "energy": _energy(group, at),
         "candidates": len(options),
         "energy by each": [_undone(group, key, "energy") for key in own],
@@ -523,19 +258,12 @@ def _chosen(group: _Group, kind: str, at: At) -> Row:
     return row | _loss(group, at)
 
 
-def _undone(group: _Group, key: Key, what: str) -> float | None:
+def _undone(group: Group, key: Key, what: str) -> float | None:
     return 0.0 if key == TUNED else group.held(key, what)
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    """Return the mean; None where one is not known."""
-    own = list(values)
-    told = [one for one in own if one is not None]
-    return float(np.mean(told)) if len(told) == len(own) else None
-
-
 def _differences(
-    group: _Group, chosen: Mapping[str, At], kept: dict[tuple[str, str, str], list[_Difference]]
+    group: Group, chosen: Mapping[str, At], kept: dict[tuple[str, str, str], list[Difference]]
 ) -> list[Row]:
     """Return the reference less each other ranking, in three ways, on every set that is reported."""
     if not chosen:
@@ -579,12 +307,12 @@ def _percent(at: At) -> float | None:
     return percents.pop() if len(percents) == 1 else None
 
 
-def _energy(group: _Group, at: At) -> float | None:
+def _energy(group: Group, at: At) -> float | None:
     """Return the percent of sum d^2 that is undone, the mean over runs and draws."""
-    return _mean(_undone(group, key, "energy") for key in at.values())
+    return mean_told(_undone(group, key, "energy") for key in at.values())
 
 
-def _numbers(difference: _Difference) -> Row:
+def _numbers(difference: Difference) -> Row:
     """Return an effect as columns; all None, and "same", where both are one state."""
     if difference.same:
         return dict.fromkeys(("effect", "low", "high", "n", "facts")) | {"verdict": "same"}
@@ -594,7 +322,7 @@ def _numbers(difference: _Difference) -> Row:
     }
 
 
-def _together(kept: Mapping[tuple[str, str, str], Sequence[_Difference]]) -> list[Row]:
+def _together(kept: Mapping[tuple[str, str, str], Sequence[Difference]]) -> list[Row]:
     """Return the chosen differences as means over groups, one a seed; of groups that have the same seeds.
 
     A group in which both are one state, as where nothing is restored, counts: with 0.
@@ -603,14 +331,14 @@ def _together(kept: Mapping[tuple[str, str, str], Sequence[_Difference]]) -> lis
     for (on, against, how), own in kept.items():
         seeds = {tuple(one.seeds) for one in own}
         if len(own) > 1 and len(seeds) == 1 and not all(one.same for one in own):
-            mean = _Difference(
+            mean = Difference(
                 mean_of([one.seeds for one in own]), float(np.mean([one.draws for one in own])), own[0].half
             )
             rows.append({"on": on, "against": against, "how": how, "groups": len(own)} | _numbers(mean))
     return rows
 
 
-def _parts(group: _Group) -> list[Row]:
+def _parts(group: Group) -> list[Row]:
     """Return layers and modules set back whole, less the tuned model and less as many weights anywhere in scope."""
     rows = []
     for key in _ordered(group, ()):
