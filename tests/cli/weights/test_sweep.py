@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from assay.cli.weights.sweep_given import names_of
+from assay.cli.weights.sweep_given import OF, facts_of, names_of
 from assay.weights import open_checkpoint
 from tests.cli.conftest import Assay, files_in, read_lines, write_lines
 from tests.knowledge.made_models import save_random
@@ -154,6 +155,21 @@ def test_the_state_that_dev_chose_is_written(assay: Assay, given: Path) -> None:
 def test_a_model_is_not_named_as_another_file_of_the_output() -> None:
     """A tuned model in a folder `best` would be taken for the one that is written."""
     assert names_of(["/runs/best"]) == {"runs-best": "/runs/best"}
+
+
+def test_no_example_tells_an_answer_that_is_asked(given: Path) -> None:
+    """Examples of a few-shot prompt are drawn from a file that has the asked facts, too."""
+    rows = read_lines(given / "facts.jsonl")
+    other = {"id": "other", "subject": "w1", "relation": "P1", "prompt": "w1 w1 w1", "answers": ["w2"]}
+    write_lines(given / "both.jsonl", [*rows, other])
+    usual = {name: value for reads in OF.values() for name, value in reads.items()}
+    asked = facts_of(
+        usual
+        | {"facts": str(given / "facts.jsonl"), "train": str(given / "both.jsonl"), "seed": 0, "shots": 1}
+        | {"prompt": "few-shot"},
+        SimpleNamespace(say=str),
+    )
+    assert [one.prompt for one in asked["asking"]["shots"]] == ["w1 w1 w1"]
 
 
 @pytest.mark.parametrize(

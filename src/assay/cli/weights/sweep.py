@@ -143,7 +143,7 @@ def weights_sweep(
         bool,
         flag(
             "--write-best",
-            help="Write to OUT/best the first model in the state that dev chose, if it beats the tuned one there.",
+            help="Write to OUT/best the first model in the state that dev chose: the best mean over models and draws.",
             panel=OUTPUT,
         ),
     ] = False,

@@ -109,7 +109,9 @@ def facts_of(given: Mapping[str, Any], talk: Any) -> dict[str, Any]:
     )  # fmt: skip
     every = tuple(one for own in sets.values() for one in own)
     train = given["train"]
+    told = {one.prompt for one in every}  # no example tells the answer of what is asked
     known = () if train is None else room.with_aliases(room.read_facts(train).questions, names)
+    known = tuple(one for one in known if one.prompt not in told)
     asking = prompting_of(
         given["prompt"], found, every, known, given["shots"], given["templates"], given["seed"]
     )
