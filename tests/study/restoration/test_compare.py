@@ -437,6 +437,8 @@ def test_errors(tmp_path: Path) -> None:
     write(made[:1], tmp_path)
     write([replace(one, name="y") for one in others], tmp_path)
     (tmp_path / "x" / "states").rmdir()
+    (alone,) = read_runs(tmp_path, names={"y"}, states={"tuned", "scope"})
+    assert (alone.name, set(alone.rows)) == ("y", {"tuned", "scope"})
     with pytest.raises(
         DataError, match=r"must be of the facts of .*D0-96-s0.*, in their order; it is of others"
     ):

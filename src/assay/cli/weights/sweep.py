@@ -227,7 +227,7 @@ def weights_sweep(
             batch_size=batch_size, checked=metric_check(given), progress=progress_of(talk, bar),
         )  # fmt: skip
     own = {state.name for state in states(plan, next(iter(pairs.values())))}  # not what another plan left
-    runs = [run for run in read_runs(folder, states=own) if run.name in names]
+    runs = read_runs(folder, names=names, states=own)
     chosen = metric or only_metric(given, runs[0].rows["tuned"])
     reference = plan.rankings[0]
     result = compare(

@@ -37,7 +37,9 @@ class Run:
     losses: Mapping[str, tuple[Floats, Floats]] = field(default_factory=dict)
 
 
-def read_runs(folder: str | Path, *, states: Collection[str] | None = None) -> list[Run]:
+def read_runs(
+    folder: str | Path, *, names: Collection[str] | None = None, states: Collection[str] | None = None
+) -> list[Run]:
     """Return the runs that a sweep wrote under a folder, in order of their names.
 
     Parameters
@@ -45,6 +47,8 @@ def read_runs(folder: str | Path, *, states: Collection[str] | None = None) -> l
     folder : path
         Of one tuned model, with its ``states``, or of several such folders. ``answers`` and ``losses`` beside them
         are read where they are there. A folder whose name ends in ``-s3`` is of seed 3, others are numbered.
+    names : collection of str, optional
+        Of the folders to read; by default all, those of an earlier sweep, too.
     states : collection of str, optional
         Names of those to read; by default all, those that an earlier plan left there, too.
 
@@ -64,6 +68,7 @@ def read_runs(folder: str | Path, *, states: Collection[str] | None = None) -> l
     """
     root = Path(folder)
     found = [root] if (root / STATES).is_dir() else sorted(one.parent for one in root.glob(f"*/{STATES}"))
+    found = [one for one in found if names is None or one.name in names]
     if not found:
         raise DataError(f"folder must hold what a sweep wrote; {root} has no {STATES}. Run the sweep first.")
     seen: dict[str, tuple[Path, Sequence[Any]]] = {}

@@ -185,7 +185,8 @@ def _reach(result: Result, rows: Sequence[Row]) -> str:
         drawn += f" Energies are not equal: {', '.join(uneven)} could not undo as much, or as little, to a twentieth."
     count = sum(row["low"] is not None for row in rows)
     chance = f": of as many without any effect about {count / 20:.0f} would leave out 0" if count > 10 else ""
-    return f"{over}. {chosen}.{drawn} {count} intervals stand here, none corrected for their number{chance}."
+    stand = "1 interval stands" if count == 1 else f"{count} intervals stand"
+    return f"{over}. {chosen}.{drawn} {stand} here, none corrected for their number{chance}."
 
 
 def _is_uneven(row: Row) -> bool:
