@@ -72,8 +72,8 @@ def weights_official() -> list[dict]:
     Stored in bfloat16, as that program loads models, so that both write as many bytes; ours brings them to the disk
     (fsync) and hashes all, theirs does not. Ours ranks as it does (`--official bf16`). Differ: weights that only one of
     the two takes, added over the percents, and whether all of them have the score at the border. The pair is that of
-    ``ASSAY_PAIR`` (two folders, a colon between), or made here: one epoch over some facts. Both start with the models in
-    memory.
+    ``ASSAY_PAIR`` (two folders, a colon between), or made here: one epoch over some facts. Both start with the models
+    in memory.
     """
     with scratch() as folder:
         models = trained_pair(folder)
