@@ -23,7 +23,7 @@ from assay.weights.selection import Levels, Selection, levels
 from assay.weights.told import counted, held, rules_of
 from assay.weights.writing import alike, check_room, kept, one_error, write_models
 
-FORMAT = "assay-delta-1"
+FORMAT = "assay-delta-2"
 PARTS = ("positions", "original", "tuned")
 _Bits = NDArray[Any]
 
