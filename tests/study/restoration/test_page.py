@@ -104,6 +104,16 @@ def test_what_is_said_follows_from_the_intervals() -> None:
     ) or "restore nothing" in said(0.0, "relative")
     loses = said(-1.2, "relative")  # which dev does not choose
     assert loses.startswith("By relative change, to restore nothing is what dev chose.")
+    idle = runs(
+        lambda row: {"relative": -1.2, "random": 1.2}.get(row["kind"], 0.0),
+        spread=0.02,
+        percents=(20.0,),
+        draws=1,
+        world=3,
+    )
+    for groups, where in (({"": idle}, ""), ({"a": idle, "b": idle}, ", on average over groups,")):
+        answer = sentences(compare(groups))[0]
+        assert f"Each at its own percent relative change{where} loses to random weights" in answer
     both = runs(
         lambda row: {"relative": 0.8, "random": 2.0}.get(row["kind"], 0.0),
         spread=0.02,

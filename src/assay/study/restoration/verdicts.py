@@ -116,7 +116,9 @@ def _answer(result: Result, on: str, rows: Sequence[Row]) -> str:
             f"{counts['worse']}"
         )
         said += f"; in {counts['same']} {chosen} chose to restore nothing." if counts["same"] else "."
-    how = CHOSEN if helps == "same" else ENERGY  # where nothing is restored there is no energy to equal
+    how = (
+        CHOSEN if counts["same"] == groups else ENERGY
+    )  # where nothing is restored there is no energy to equal
     leads = {against: _over_all(rows, against, how) for against in LEADS}
     told = [f"{word} {_listed(leads, one)}" for one, word in LEAD.items() if one in leads.values()]
     if told:
@@ -125,7 +127,7 @@ def _answer(result: Result, on: str, rows: Sequence[Row]) -> str:
     each = [
         f"{named(against)} in {own['better']} and loses in {own['worse']}"
         for against in LEADS
-        if groups > 1 and sum((own := _counts(rows, against, ENERGY)).values()) > own["same"]
+        if groups > 1 and sum((own := _counts(rows, against, how)).values()) > own["same"]
     ]
     return f"{said} Group by group it beats {', '.join(each)}." if each else said
 
