@@ -71,7 +71,8 @@ def weights_official() -> list[dict]:
 
     Stored in bfloat16, as that program loads models, so that both write as many bytes; ours brings them to the disk
     (fsync) and hashes all, theirs does not. Ours ranks as it does (`--official bf16`). Differ: weights that only one of
-    the two takes, added over the percents, and whether all of them have the score at the border. The pair is that of
+    the two takes, added over the percents; how many of them had changed (a quota beyond the changed ones is filled with
+    unchanged weights, in any order), and whether all of them have the score at the border. The pair is that of
     ``ASSAY_PAIR`` (two folders, a colon between), or made here: one epoch over some facts. Both start with the models
     in memory.
     """
@@ -96,16 +97,15 @@ def weights_official() -> list[dict]:
                 ("faster", "seconds"), ("faster", "CPU seconds"), ("faster", "load and select"), ("less", "peak MB")
             )
         }  # fmt: skip
-        differ, at_border = compared(*models)
+        same = compared(*models)
     base = {"models": "SmolLM2-135M", "percents": percents}
-    same = {"differ": differ, "all at the border": at_border}
     return [
         base | {"method": "the paper's steps"} | theirs,
         base | {"method": "assay weights restore"} | ours | ratios | same,
     ]
 
 
-def compared(original: Path, tuned: Path) -> tuple[int, bool]:
+def compared(original: Path, tuned: Path) -> dict[str, Any]:
     """Return how many weights only one side takes, over all percents, and whether all have the score at the border."""
     import torch
 
@@ -121,15 +121,19 @@ def compared(original: Path, tuned: Path) -> tuple[int, bool]:
     for chunk in pair.chunks():
         at = starts[chunk[0]] + chunk[1]
         level[at : at + len(chunk[2])] = levels(selection, chunk)
-    differ, at_border = 0, True
+    differ, changed, at_border = 0, 0, True
     for j, percent in enumerate(PERCENTS):
         found = torch.topk(flat, int(len(flat) * percent / 100))
         taken = torch.zeros(len(flat), dtype=torch.bool)
         taken[found.indices] = True
         other = taken != torch.from_numpy(level <= j)
         differ += int(other.sum())
+        changed += int((flat[other] > 0).sum())
         at_border &= bool((flat[other] == found.values.min()).all())
-    return differ, at_border
+    return {
+        "unchanged %": 100 * float((flat == 0).double().mean()), "differ": differ, "of them changed": changed,
+        "all at the border": at_border,
+    }  # fmt: skip
 
 
 def trained_pair(folder: Path) -> list[Path]:
