@@ -95,13 +95,7 @@ def select(
     >>> found.shares[:, 1].round(6).tolist()
     [0.000533, 0.267058, 0.466951]
     """
-    for name, value, allowed in (("of", of, OF), ("among", among, AMONG), ("ties", ties, TIES)):
-        _check.choice(name, value, allowed)
-    taken = tuple(float(percent) for percent in percents)
-    for percent in taken:
-        _check.between("percents", percent, 0, 100)
-    if not taken or len(taken) > 254 or any(a >= b for a, b in pairwise(taken)):
-        raise DataError(f"percents must be 1 to 254 numbers that rise; got {list(taken)}. Sort them.")
+    taken = checked(percents, of=of, among=among, ties=ties)
     empty = Selection(
         percents=taken,
         of=of,
@@ -123,6 +117,20 @@ def select(
     }
     ordered = all(found.ordered for found in coarse.values())
     return settled(replace(empty, groups=groups), chunks, ordered=ordered)
+
+
+def checked(
+    percents: Sequence[float], *, of: str = "weights", among: str = "all", ties: str = "first"
+) -> tuple[float, ...]:
+    """Return the percents of `select`; raise for what it would refuse without having read a weight."""
+    for name, value, allowed in (("of", of, OF), ("among", among, AMONG), ("ties", ties, TIES)):
+        _check.choice(name, value, allowed)
+    taken = tuple(float(percent) for percent in percents)
+    for percent in taken:
+        _check.between("percents", percent, 0, 100)
+    if not taken or len(taken) > 254 or any(a >= b for a, b in pairwise(taken)):
+        raise DataError(f"percents must be 1 to 254 numbers that rise; got {list(taken)}. Sort them.")
+    return taken
 
 
 @dataclass(slots=True)

@@ -115,3 +115,21 @@ def test_refusals(assay: Assay, tmp_path: Path, given: tuple[str, ...], said: st
     assert (done.code, done.out) == (2, "")
     assert said in done.err.splitlines()[-1]
     assert not (tmp_path / "out").exists() or files_in(tmp_path / "out") == set()
+
+
+@pytest.mark.usefixtures("models")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--ties", "some"), "--ties must be one of first, all, none; got 'some'."),
+        (("--among", "new"), "--among must be one of all, changed; got 'new'."),
+        (("--percent", "5,1"), "percents must be 1 to 254 numbers that rise; got [5.0, 1.0]. Sort them."),
+    ],
+)
+def test_what_is_wrong_from_the_start_leaves_no_folder(
+    assay: Assay, tmp_path: Path, given: tuple[str, ...], said: str
+) -> None:
+    done = assay("weights", "restore", "p", "s", "-o", "out", *given)
+    assert done.code == 2
+    assert said in done.err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()

@@ -96,6 +96,7 @@ def weights_restore(
     from assay.cli.weights.options import compared, layers_of, percents_of
     from assay.errors import DataError
     from assay.weights.pair import CHUNK
+    from assay.weights.threshold import checked
     from assay.weights.writing import MANIFEST as ABOUT
 
     _check.choice("format", format, console.FORMATS)
@@ -109,7 +110,7 @@ def weights_restore(
                 f"ranking must be relative where --official is given; got {ranking!r}. Leave one out."
             )
         ranking = f"official_{_check.choice('official', official, OFFICIAL)}"
-    percents = percents_of(percent)
+    percents = checked(percents_of(percent), among=among, ties=ties)
     talk = console.Talk(quiet)
     pair = room.open_pair(original, tuned, scope=scope, layers=layers_of(layers), pattern=pattern)
     for line in compared(pair, scope):
