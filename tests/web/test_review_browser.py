@@ -139,6 +139,21 @@ def _until(page: Any, true: Callable[[], bool]) -> None:
     raise AssertionError(f"waited in vain at {page.url}: {page.locator('body').inner_text()[:2000]}")
 
 
+def _goto(page: Any, address: str) -> None:
+    """Open an address while the page of an answer that never came may still be on its way."""
+    from playwright.sync_api import Error
+
+    for _ in range(20):
+        try:
+            page.goto(address)
+            return
+        except Error as error:
+            if "interrupted by another navigation" not in str(error):
+                raise
+            page.wait_for_timeout(250)
+    raise AssertionError(f"{address} was always interrupted")
+
+
 def _heading(page: Any) -> str:
     text: str = page.locator("h1").inner_text()
     return text
@@ -209,7 +224,7 @@ def test_thirty_decisions_a_killed_server_and_back(page: Any, server: Server, sa
     port = int(server.base.rpartition(":")[2])
     said.clear()  # that the server was gone
     server.start(port)
-    page.goto(server.base)  # the key of the last start
+    _goto(page, server.base)  # the key of the last start
     assert "Open the address that the terminal shows" in page.locator("h1").inner_text()
     said.clear()
     page.goto(server.address)
