@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from assay.errors import DataError
+from assay.weights import kernels
 from assay.weights.pair import CHUNK, Pair
 from assay.weights.ranking import Chunk, Floats32
 from assay.weights.regions import canonical
@@ -94,18 +95,18 @@ def put(pair: Pair, model: Any | None, values: Values, *, elements: int = CHUNK)
     Both models count in it as they are rounded there. None: only the share is told, of what a file would hold.
     """
     places = {} if model is None else _places(pair, model)
-    whole, left = 0.0, 0.0
+    whole, left = np.zeros(1), np.zeros(1)
     for chunk in pair.chunks(elements):
         name, start, p, s = chunk
         place = None if model is None else places[name][start : start + len(s)]
         dtype = None if place is None else place.dtype
         original = _as_put(pair, name, p, dtype)
-        whole += _energy(_as_put(pair, name, s, dtype), original)
+        kernels.add_energy(original, _as_put(pair, name, s, dtype), whole)
         kept = _as_put(pair, name, values(chunk), dtype)
-        left += _energy(kept, original)
+        kernels.add_energy(original, kept, left)
         if place is not None:
             _fill(place, kept)
-    return 1 - left / whole if whole else 0.0
+    return float(1 - left[0] / whole[0]) if whole[0] else 0.0
 
 
 def _places(pair: Pair, model: Any) -> dict[str, Any]:
@@ -130,12 +131,6 @@ def _fill(place: Any, values: Floats32) -> None:
 
     with torch.no_grad():
         place.copy_(torch.from_numpy(values))
-
-
-def _energy(values: Floats32, p: Floats32) -> float:
-    """Return the sum of the squares of the change from p."""
-    change = values.astype(np.float64) - p
-    return float(change @ change)
 
 
 def _as_put(pair: Pair, name: str, values: Floats32, dtype: Any | None) -> Floats32:
